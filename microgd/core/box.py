@@ -1,0 +1,208 @@
+"""Box: the one place where NumPy calls arrive.
+
+A box implements NumPy's two protocols, ``__array_ufunc__`` (NEP 13) and ``__array_function__`` (NEP 18),
+and Python's operators. All of them end in ``dispatch``, which finds the row of the function in the table
+and hands the call to the box of the highest level among the operands: its ``process`` is the interpreter.
+A box may hold an array or a box of a lower level, so interpreters nest in any order. This file does not
+know any interpreter, nor any rule.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from microgd.core.primitive import Primitive, primitive, undeclared
+from microgd.errors import DetachError, UnsupportedError
+
+
+def dispatch(row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """Run one canonical call: on plain arrays directly, on boxes by the interpreter of the highest level."""
+    if row.form == "composed":
+        return row.forward(*operands, **params)
+    top: Box | None = None
+    for x in operands:
+        if isinstance(x, Box) and (top is None or x.level > top.level):
+            top = x
+    if top is None:
+        return row.forward(*operands, **params)
+    if row.form == "undeclared":
+        raise undeclared(row.function)
+    return top.process(row, operands, params)
+
+
+def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Bring a call as the user wrote it into canonical form, and dispatch it."""
+    row = primitive(function)
+    if row.form == "composed":
+        return row.forward(*args, **kwargs)
+    if row.form == "undeclared":
+        raise undeclared(function)
+    if row.form == "flat":
+        return dispatch(row, args, kwargs)
+    try:
+        operands, params = row.bind(*args, **kwargs)
+    except TypeError as error:
+        reason = str(error).replace("<lambda>()", row.name)
+        raise UnsupportedError(
+            f"{row.name}: {reason}; of this function's arguments only those with a derivative rule are "
+            f"accepted on tensors. Leave the argument out, or write the step as a separate operation."
+        ) from None
+    return dispatch(row, tuple([np.asarray(x) if type(x) in (list, tuple) else x for x in operands]), params)
+
+
+def dispatching(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that NumPy lacks a primitive: on boxes it dispatches, on plain arrays it just runs."""
+    from functools import wraps
+
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if any(isinstance(x, Box) for x in args):
+            return call(wrapper, args, kwargs)
+        return function(*args, **kwargs)
+
+    primitive(wrapper).forward = function
+    return wrapper
+
+
+def unary(function: Callable[..., Any], compute: Callable[..., Any]) -> Callable[[Any], Any]:
+    """The method behind a one-operand operator. ``compute`` is Python's operator: on NumPy scalars it is ten
+    times faster than the ufunc that names the rule."""
+    row = primitive(function)
+    row.forward = compute
+    return lambda self: dispatch(row, (self,), {})
+
+
+def binary(
+    function: Callable[..., Any], compute: Callable[..., Any]
+) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """The two methods behind a two-operand operator: ``x + y`` and, reflected, ``y + x``."""
+    row = primitive(function)
+    row.forward = compute
+
+    def method(self: Box, other: Any) -> Any:
+        return self.operate(row, self, other)
+
+    def reflected(self: Box, other: Any) -> Any:
+        return self.operate(row, other, self)
+
+    return method, reflected
+
+
+def flat_binary(
+    function: Callable[..., Any], compute: Callable[..., Any]
+) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """``binary`` for operators without a derivative."""
+    row = primitive(function)
+    row.forward = compute
+    return lambda self, other: dispatch(row, (self, other), {}), lambda self, other: dispatch(row, (other, self), {})
+
+
+def method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """NumPy's function as a method: ``t.sum(axis=0)`` is ``np.sum(t, axis=0)``."""
+
+    def call_method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return call(function, (self, *args), kwargs)
+
+    call_method.__name__ = getattr(function, "__name__", "method")
+    call_method.__doc__ = f"``np.{call_method.__name__}`` of this tensor."
+    return call_method
+
+
+class Box:
+    """What stands in for an array while a transform watches. See the module's first lines."""
+
+    __slots__ = ()
+    level: float
+    value: Any
+
+    def process(self, row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Interpret one call in which this box has the highest level."""
+        raise NotImplementedError
+
+    def operate(self, row: Primitive, x: Any, y: Any) -> Any:
+        """Interpret an operator; a box may override this with something faster."""
+        return call(row.function, (x, y), {})
+
+    def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **kwargs: Any) -> Any:
+        if "out" in kwargs:
+            raise DetachError(
+                f"{ufunc.__name__}: out= and in-place forms (array += tensor) would write a tensor's value into "
+                f"a plain array and lose its gradient. Write z = {ufunc.__name__}(x, y) or x = x + y instead."
+            )
+        return call(ufunc if how == "__call__" else getattr(ufunc, how), inputs, kwargs)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return call(function, args, kwargs)
+
+    # What an array knows about itself.
+    shape = property(lambda self: self.value.shape)
+    dtype = property(lambda self: self.value.dtype)
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: self.value.size)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a scalar tensor; it has no axis to count")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Self]:
+        return (self[i] for i in range(len(self)))
+
+    # Operators: the table is keyed by the NumPy function, so nothing here knows a derivative.
+    __add__, __radd__ = binary(np.add, operator.add)
+    __sub__, __rsub__ = binary(np.subtract, operator.sub)
+    __mul__, __rmul__ = binary(np.multiply, operator.mul)
+    __truediv__, __rtruediv__ = binary(np.divide, operator.truediv)
+    __pow__, __rpow__ = binary(np.power, operator.pow)
+    __matmul__, __rmatmul__ = binary(np.matmul, operator.matmul)
+    __mod__, __rmod__ = binary(np.remainder, operator.mod)
+    __floordiv__, __rfloordiv__ = flat_binary(np.floor_divide, operator.floordiv)
+    __lt__, __gt__ = flat_binary(np.less, operator.lt)[0], flat_binary(np.greater, operator.gt)[0]
+    __le__, __ge__ = flat_binary(np.less_equal, operator.le)[0], flat_binary(np.greater_equal, operator.ge)[0]
+    __eq__, __ne__ = flat_binary(np.equal, operator.eq)[0], flat_binary(np.not_equal, operator.ne)[0]  # type: ignore[assignment]
+    __and__, __rand__ = flat_binary(np.bitwise_and, operator.and_)
+    __or__, __ror__ = flat_binary(np.bitwise_or, operator.or_)
+    __xor__, __rxor__ = flat_binary(np.bitwise_xor, operator.xor)
+    __neg__ = unary(np.negative, operator.neg)
+    __pos__ = unary(np.positive, operator.pos)
+    __abs__ = unary(np.absolute, operator.abs)
+    __invert__ = unary(np.invert, operator.invert)
+    __getitem__ = method(operator.getitem)
+    __hash__: ClassVar[Callable[[Any], int]] = object.__hash__  # type: ignore[assignment]
+
+    # NumPy's methods, and a few functions that networks are written with (ops supplies the last three).
+    exp, log, sqrt, tanh = method(np.exp), method(np.log), method(np.sqrt), method(np.tanh)
+    relu: Callable[..., Any]
+    sigmoid: Callable[..., Any]
+    softmax: Callable[..., Any]
+    all, any = method(np.all), method(np.any)
+    argmax, argmin, argsort = method(np.argmax), method(np.argmin), method(np.argsort)
+    astype = method(np.ndarray.astype)
+    clip, copy = method(np.clip), method(np.copy)
+    dot = method(np.dot)
+    max, min = method(np.max), method(np.min)
+    mean, sum, prod = method(np.mean), method(np.sum), method(np.prod)
+    ravel, squeeze, swapaxes = method(np.ravel), method(np.squeeze), method(np.swapaxes)
+    round = method(np.round)
+    std, var = method(np.std), method(np.var)
+    T = property(lambda self: np.transpose(self))
+    mT = property(lambda self: np.swapaxes(self, -1, -2))
+
+    def flatten(self) -> Self:
+        """All entries along one axis."""
+        return np.reshape(self, -1)  # type: ignore[call-overload, no-any-return]
+
+    def reshape(self, *shape: Any) -> Self:
+        """``t.reshape(2, 3)`` or ``t.reshape((2, 3))``."""
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[call-overload, no-any-return]
+
+    def transpose(self, *axes: Any) -> Self:
+        """``t.transpose()``, ``t.transpose(1, 0)`` or ``t.transpose((1, 0))``."""
+        order = axes[0] if len(axes) == 1 else axes or None
+        return np.transpose(self, order)  # type: ignore[call-overload, no-any-return]

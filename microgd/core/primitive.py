@@ -1,0 +1,178 @@
+"""The table of primitives: for every function, how to differentiate it, in one statement.
+
+A primitive is declared by its *form*. The form, not the author of an op, later supplies reverse mode,
+forward mode and batching::
+
+    elementwise(np.tanh, lambda g, ans: g * (1 - ans * ans))
+    linear(np.sum, lambda g, x_shape, axis, keepdims: ..., signature="a, axis=None, keepdims=False")
+
+A rule is a function of the cotangent ``g`` and of whatever else it *names*: ``ans`` (the output),
+``x``, ``y``, ``z`` (the operands by position), ``xs`` and ``i`` (all operands of a variadic function and
+the index of this one), the call's metadata (``axis``...), or ``x_shape`` and kin (only the shape).
+What no rule names is not kept in memory. Rules are written in NumPy, so they can be differentiated.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from microgd.errors import UnsupportedError
+
+Rule = Callable[..., Any]
+Form = Literal["elementwise", "linear", "bilinear", "general", "flat", "composed", "undeclared"]
+
+OPERANDS = ("x", "y", "z")
+
+
+class Primitive:
+    """One row of the table: a function and what the interpreters need to know about it."""
+
+    __slots__ = ("bind", "form", "forward", "function", "keeps", "name", "needs", "rules")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.name: str = getattr(function, "__name__", str(function))
+        self.form: Form = "undeclared"
+        self.forward: Callable[..., Any] = function
+        """Computes the output from canonical operands (positional) and metadata (keyword)."""
+        self.bind: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]] = positional
+        """Turns a call as the user wrote it into (operands, metadata)."""
+        self.rules: Mapping[int, Rule | None] | tuple[Rule | None, ...] = ()
+        """One rule per operand; None where an operand has no derivative."""
+        self.keeps: Mapping[int, Callable[..., Any] | None] | tuple[Callable[..., Any] | None, ...] = ()
+        """Beside each rule: builds the edge (parent, i, *saved) that the rule will be called with."""
+        self.needs: Mapping[int, list[str]] | tuple[list[str], ...] = ()
+        """Beside each rule: the names of what the edge saved, in order."""
+
+    def __repr__(self) -> str:
+        return f"<{self.form} {self.name}>"
+
+
+TABLE: dict[Callable[..., Any], Primitive] = {}
+
+
+def primitive(function: Callable[..., Any]) -> Primitive:
+    """The row of ``function``, made empty at its first mention so that operators can name it early."""
+    if function not in TABLE:
+        TABLE[function] = Primitive(function)
+    return TABLE[function]
+
+
+def elementwise(function: Callable[..., Any], *rules: Rule | None, signature: str = "", **parts: Any) -> None:
+    """Declare a function whose Jacobian is diagonal: the rule scales ``g`` back and a tangent forward."""
+    _declare("elementwise", function, rules, signature, **parts)
+
+
+def linear(function: Callable[..., Any], *rules: Rule, signature: str = "", **parts: Any) -> None:
+    """Declare a function linear in all its operands together: rules are transposes."""
+    _declare("linear", function, rules, signature, **parts)
+
+
+def bilinear(function: Callable[..., Any], *rules: Rule, signature: str = "", **parts: Any) -> None:
+    """Declare a function linear in each operand alone: rules are transposes per operand."""
+    _declare("bilinear", function, rules, signature, **parts)
+
+
+def general(function: Callable[..., Any], *rules: Rule | None, signature: str = "", **parts: Any) -> None:
+    """Declare a function by its vector-Jacobian products, one per operand."""
+    _declare("general", function, rules, signature, **parts)
+
+
+def flat(*functions: Callable[..., Any]) -> None:
+    """Declare functions that are constant almost everywhere: their derivative is zero or meaningless."""
+    for function in functions:
+        primitive(function).form = "flat"
+
+
+def composed(function: Callable[..., Any], body: Callable[..., Any]) -> None:
+    """Declare a function as an ordinary program of others: calls on boxes run ``body`` instead."""
+    row = primitive(function)
+    row.form, row.forward = "composed", body
+
+
+def _declare(
+    form: Form,
+    function: Callable[..., Any],
+    rules: tuple[Rule | None, ...],
+    signature: str,
+    forward: Callable[..., Any] | None = None,
+    bind: Callable[..., Any] | None = None,
+) -> None:
+    """Fill a row. ``signature`` is NumPy's own, cut down to the arguments that are supported.
+
+    Its first parameters, as many as there are rules, are operands and the rest metadata. A star before
+    the first one says that the operands arrive inside a list.
+    """
+    row = primitive(function)
+    variadic = signature.startswith("*")
+    operands = ["*xs"] if variadic else list(OPERANDS[: len(rules)])
+    has_metadata = bind is not None or signature.count(",") >= len(rules)
+    row.form = form
+    if bind is not None:
+        row.bind = bind
+    elif signature:
+        row.bind = _binder(signature.lstrip("*"), len(rules), variadic)
+    if forward is not None:
+        row.forward = forward
+    elif variadic:
+        row.forward = lambda *xs, **params: function(xs, **params)
+    row.rules = rules
+    row.needs = tuple([] if rule is None else list(inspect.signature(rule).parameters)[1:] for rule in rules)
+    row.keeps = tuple(
+        None if rule is None else _keeper(operands, has_metadata, needs)
+        for rule, needs in zip(rules, row.needs, strict=True)
+    )
+    if variadic:  # the one rule serves every operand
+        row.rules, row.needs, row.keeps = (_everywhere(part[0]) for part in (row.rules, row.needs, row.keeps))
+
+
+def _everywhere(part: Any) -> Mapping[int, Any]:
+    return defaultdict(lambda: part)
+
+
+def _binder(signature: str, operands: int, variadic: bool) -> Callable[..., Any]:
+    """``lambda a, axis=None: ((a,), {'axis': axis})``: Python's own call does the matching."""
+    names = [part.split("=")[0].strip() for part in signature.split(",")]
+    given = f"tuple({names[0]})" if variadic else f"({', '.join(names[:operands])},)"
+    metadata = ", ".join(f"{name!r}: {name}" for name in names[operands:])
+    return eval(f"lambda {signature}: ({given}, {{{metadata}}})")  # type: ignore[no-any-return]
+
+
+def _keeper(operands: list[str], has_metadata: bool, needs: list[str]) -> Callable[..., Any]:
+    """``lambda parent, i, ans, x, y: (parent, i, y)``: an edge that holds what one rule names."""
+    picks = [_expression(name) for name in needs]
+    arguments = ["parent", "i", "ans", *operands]
+    if has_metadata:
+        named = [name for name in needs if name not in ("ans", "i", "xs", *OPERANDS) and not name.endswith("_shape")]
+        arguments += [*([] if "*xs" in operands or not named else ["*"]), *named, "**_"]
+    return eval(f"lambda {', '.join(arguments)}: ({', '.join(['parent', 'i', *picks])},)")  # type: ignore[no-any-return]
+
+
+def _expression(name: str) -> str:
+    if name == "xs_shape":
+        return "[x.shape for x in xs]"
+    return f"{name.removesuffix('_shape')}.shape" if name.endswith("_shape") else name
+
+
+def positional(*operands: Any, **metadata: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The call of a ufunc: every positional argument is an operand, and there is no metadata."""
+    if metadata:
+        raise TypeError(f"unexpected keyword {', '.join(map(repr, metadata))}")
+    return operands, {}
+
+
+def undeclared(function: Callable[..., Any]) -> UnsupportedError:
+    """The error for a function without a row, with the nearest names that have one."""
+    import difflib
+
+    name = getattr(function, "__name__", str(function))
+    known = {row.name for row in TABLE.values() if row.form != "undeclared"}
+    near = difflib.get_close_matches(name, known, n=3)
+    hint = f" The nearest that do: {', '.join(near)}." if near else ""
+    return UnsupportedError(
+        f"{name}: has no derivative rule in microgd.{hint} Compose it from supported functions, or pass "
+        f"plain arrays (mg.stop_gradient(x)) if no gradient should flow through it."
+    )

@@ -1,0 +1,455 @@
+"""Tensor: a handle on a node, and the interpreter that records.
+
+A tensor holds a value and, where a gradient is wanted, the node that says how the value was made. Nodes and
+values never change; a tensor is only a handle on them. Assignment (``t[i] = v``, ``t += u``) therefore points the
+handle at a new node, and whatever was computed from the old value stays right: value semantics, no aliasing.
+A 0-d value is kept as a NumPy scalar, so a network written scalar by scalar makes no arrays.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from contextlib import ContextDecorator
+from contextvars import Token
+from typing import Any, Self
+
+import numpy as np
+
+from microgd.core.box import Box, call
+from microgd.core.primitive import Primitive
+from microgd.core.tape import Node, NotKept, frozen_level, sweep, transform_level, unshared
+from microgd.errors import DetachError, DtypeError, GraphError, ShapeError, UnsupportedError
+
+PLAIN = {float, int, np.ndarray, np.float64, np.float32}
+new = object.__new__
+
+
+class Tensor(Box):
+    """An array, or a scalar, that remembers how it was made. Made by ``mg.tensor``, not by hand."""
+
+    __slots__ = ("__weakref__", "level", "node", "value")
+    value: Any
+    node: Node | None
+    level: float
+
+    # ---- the interpreter -------------------------------------------------------------------------------
+
+    def process(self, row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Compute the value one level down, and record a node if any operand has one."""
+        level = self.level
+        values, parents = [], []
+        tracked = False
+        for x in operands:
+            parent = None
+            if type(x) is Tensor:
+                if x.level == level:
+                    parent, x = x.node, x.value
+                    tracked = tracked or parent is not None
+                elif x.node is None:  # a constant of a lower level needs no box
+                    x = x.value
+            values.append(x)
+            parents.append(parent)
+        ans = row.forward(*values, **params)
+        if row.form == "flat":
+            return constant(ans, level) if differentiable(ans) else ans
+        if type(ans) is np.ndarray and not ans.shape:
+            ans = ans[()]
+        out = new(Tensor)
+        out.value = ans
+        out.level = level
+        out.node = None
+        if tracked and level > frozen_level.get():
+            keeps = row.keeps
+            edges = [
+                keeps[i](parent, i, ans, *values, **params)  # type: ignore[misc]
+                for i, parent in enumerate(parents)
+                if parent is not None and keeps[i] is not None
+            ]
+            if edges:
+                out.node = Node(ans, row, tuple(edges))
+        return out
+
+    def operate(self, row: Primitive, x: Any, y: Any) -> Any:
+        """``process`` for operators, written out for two operands: the engine's hot path."""
+        level = self.level
+        parent_x = parent_y = None
+        if type(x) is Tensor:
+            if type(y) is Tensor:
+                if y.level != level:
+                    return call(row.function, (x, y), {})
+                y, parent_y = y.value, y.node
+            elif type(y) not in PLAIN:
+                return call(row.function, (x, y), {})
+            x, parent_x = x.value, x.node
+        elif type(x) in PLAIN:
+            y, parent_y = y.value, y.node
+        else:
+            return call(row.function, (x, y), {})
+        ans = row.forward(x, y)
+        out = new(Tensor)
+        out.value = ans
+        out.level = level
+        out.node = None
+        if (parent_x is not None or parent_y is not None) and level > frozen_level.get():
+            keep_x, keep_y = row.keeps
+            if parent_y is None:
+                edges = (keep_x(parent_x, 0, ans, x, y),)
+            elif parent_x is None:
+                edges = (keep_y(parent_y, 1, ans, x, y),)
+            else:
+                edges = (keep_x(parent_x, 0, ans, x, y), keep_y(parent_y, 1, ans, x, y))
+            out.node = Node(ans, row, edges)
+        return out
+
+    # ---- gradients -------------------------------------------------------------------------------------
+
+    def backward(self, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
+        """Add d(self)/d(leaf), contracted with ``gradient``, to ``.grad`` of every leaf.
+
+        Args:
+            gradient: the cotangent, of this tensor's shape. May be left out for a tensor with one entry.
+            retain_graph: keep the graph, so that a second backward pass is possible.
+            create_graph: record the backward pass too; ``.grad`` is then a tensor that can be differentiated.
+
+        Raises:
+            GraphError: no graph, a freed graph, or more than one entry and no ``gradient``.
+            ShapeError: ``gradient`` has another shape than this tensor.
+
+        >>> import microgd as mg
+        >>> x = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        array([2., 4., 6.])
+        """
+        if self.node is None:
+            raise GraphError(
+                "backward: this tensor has no graph: nothing it was computed from requires a gradient. Make a leaf with "
+                "mg.tensor(..., requires_grad=True), and compute outside no_grad()."
+            )
+        if gradient is None:
+            if self.size != 1:
+                raise GraphError(
+                    f"backward: expected a scalar, got shape {self.shape}; reduce it to a loss (.mean(), .sum()), pass "
+                    f"gradient= of that shape, or use mg.jacobian for all derivatives."
+                )
+            gradient = np.ones_like(self.value)
+        elif np.shape(gradient) != self.shape:
+            raise ShapeError(
+                f"backward: expected gradient= of shape {self.shape}, this tensor's, got {np.shape(gradient)}"
+            )
+        g = gradient if isinstance(gradient, Box) else np.asarray(gradient, dtype=self.dtype)[()]
+        lift = None
+        if create_graph:
+            level = self.level
+
+            def lift(value: Any, node: Node) -> Tensor:
+                return handle(value, node, level)
+
+        elif type(g) is Tensor and g.level == self.level:
+            g = g.value
+        for node, gradient in unshared(sweep([(self.node, g)], retain_graph or create_graph, lift), g):
+            node.grad = gradient if node.grad is None else node.grad + gradient
+
+    @property
+    def grad(self) -> Any:
+        """The gradient collected by ``backward``: a plain array of this leaf's shape and dtype, or None."""
+        if self.node is None:
+            return None
+        if self.node.grad is NotKept:
+            raise GraphError(
+                "grad: this tensor is not a leaf, and its gradient was not kept. Call t.retain_grad() before backward() "
+                "to keep it, or differentiate with mg.grad."
+            )
+        return self.node.grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if self.node is None:
+            if value is None:
+                return
+            raise GraphError("grad: this tensor does not require a gradient; make it with requires_grad=True")
+        if value is not None:
+            if np.shape(value) != self.shape:
+                raise ShapeError(f"grad: expected shape {self.shape}, this tensor's, got {np.shape(value)}")
+            if not isinstance(value, Box):
+                value = np.asarray(value, dtype=self.dtype)[()]
+        self.node.grad = value
+
+    def zero_grad(self) -> None:
+        """Forget the collected gradient: ``.grad`` is None again."""
+        self.grad = None
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of a tensor that is not a leaf: the next backward pass fills its ``.grad``."""
+        if self.node is None:
+            raise GraphError("retain_grad: this tensor does not require a gradient")
+        if self.node.grad is NotKept:
+            self.node.grad = None
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient can flow to or through this tensor."""
+        return self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, flag: bool) -> None:
+        if not self.is_leaf:
+            raise GraphError("requires_grad: only a leaf can be switched; use t.detach() to cut a computed tensor off")
+        self.node = leaf_node(self.value) if flag else None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this tensor was made by hand, not computed from others that require a gradient."""
+        return self.node is None or self.node.row is None
+
+    def detach(self) -> Tensor:
+        """The same value without history, as a tensor."""
+        return constant(stopped(self.value), self.level)
+
+    # ---- values ----------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Any:
+        """The plain value. Writing it changes the leaf without recording anything."""
+        return self.value
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self.value = self.conforming(value if isinstance(value, Box) else np.asarray(value))
+
+    def numpy(self) -> Any:
+        """The plain value, as ``.data``: an explicit way out of the graph."""
+        return self.value
+
+    def item(self) -> Any:
+        """The one entry as a Python number."""
+        return self.value.item()
+
+    def tolist(self) -> Any:
+        """The entries as nested lists of Python numbers."""
+        return self.value.tolist()
+
+    def conforming(self, value: Any) -> Any:
+        """``value`` as something this handle may hold: the same shape, and a dtype that NumPy would cast."""
+        if value.shape != self.shape:
+            raise ShapeError(f"assignment: expected shape {self.shape}, this tensor's, got {value.shape}")
+        if not np.can_cast(value.dtype, self.dtype, "same_kind"):
+            raise DtypeError(f"assignment: {value.dtype} does not fit into {self.dtype}; convert it with .astype first")
+        value = value if value.dtype == self.dtype else value.astype(self.dtype)
+        return value if isinstance(value, Box) else value[()]
+
+    def replace(self, other: Any) -> Self:
+        """Point this handle at another node: what every assignment comes down to."""
+        if type(other) is not Tensor:
+            raise UnsupportedError(
+                f"assignment: a {type(other).__name__} cannot be assigned into a tensor made outside its transform; "
+                f"build the value with np.where or np.stack instead."
+            )
+        recording = other.level > frozen_level.get()
+        if self.node is None or (recording and not self.is_leaf):
+            if other.value.shape != self.shape or other.dtype != self.dtype:
+                other = other.astype(self.dtype) if other.shape == self.shape else other
+                self.conforming(other.value)
+            self.value, self.node, self.level = other.value, other.node, other.level
+        elif recording:
+            raise GraphError(
+                "assignment: a leaf that requires a gradient cannot be changed while recording: its gradient would "
+                "belong to the new value. Update it inside `with mg.no_grad():`, or assign to a copy, t * 1."
+            )
+        elif self.is_leaf:
+            self.value = self.conforming(other.value)
+        else:
+            raise GraphError(
+                "assignment: inside no_grad() this would cut a computed tensor off from its history; "
+                "assign to t.detach() instead."
+            )
+        return self
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.replace(call(operator.setitem, (self, index, value), {}))
+
+    def __iadd__(self, other: Any) -> Self:
+        return self.replace(self + other)
+
+    def __isub__(self, other: Any) -> Self:
+        return self.replace(self - other)
+
+    def __imul__(self, other: Any) -> Self:
+        return self.replace(self * other)
+
+    def __itruediv__(self, other: Any) -> Self:
+        return self.replace(self / other)
+
+    def __ipow__(self, other: Any) -> Self:
+        return self.replace(self**other)
+
+    def __imatmul__(self, other: Any) -> Self:
+        return self.replace(self @ other)
+
+    # ---- conversions: loud where a gradient would be lost ----------------------------------------------
+
+    def convert(self, what: str) -> Any:
+        if self.node is not None or isinstance(self.value, Box):
+            raise DetachError(
+                f"{what}: this tensor requires a gradient, which the conversion would lose in silence. Keep computing with "
+                f"NumPy functions, stack tensors with np.stack or mg.array, or leave the graph with .data or .item()."
+            )
+        return self.value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array(self.convert("np.asarray(tensor)"), dtype=dtype, copy=copy)
+
+    def __float__(self) -> float:
+        return float(self.convert("float(tensor)"))
+
+    def __int__(self) -> int:
+        return int(self.convert("int(tensor)"))
+
+    def __complex__(self) -> complex:
+        return complex(self.convert("complex(tensor)"))
+
+    def __index__(self) -> int:
+        return operator.index(self.convert("tensor as an index"))
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value, spec) if spec else str(self)
+
+    def __repr__(self) -> str:
+        body = (
+            repr(self.value) if isinstance(self.value, Box) else np.array2string(np.asarray(self.value), separator=", ", prefix="tensor(")
+        )
+        kind = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
+        return f"tensor({body}{kind}{', requires_grad=True' if self.requires_grad else ''})"
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        if not self.is_leaf or isinstance(self.value, Box):
+            raise DetachError(
+                "copy or pickle of a tensor: only leaves can be copied; this one was computed, and the copy would lose "
+                "its history in silence. Use it as it is (values never change), or copy t.detach()."
+            )
+        return rebuilt, (self.value, self.requires_grad, self.node.grad if self.node else None)
+
+
+# ---- makers ----------------------------------------------------------------------------------------------
+
+
+def handle(value: Any, node: Node | None, level: float) -> Tensor:
+    """A tensor on an existing node."""
+    out = new(Tensor)
+    out.value, out.node, out.level = value, node, level
+    return out
+
+
+def constant(value: Any, level: float) -> Tensor:
+    """A tensor without history."""
+    return handle(value, None, level)
+
+
+def leaf_node(value: Any) -> Node:
+    """The node of a value made by hand; refuses what has no derivative."""
+    if not differentiable(value):
+        raise DtypeError(
+            f"requires_grad: expected floating-point numbers, got {value.dtype}: a gradient moves in steps smaller than one. "
+            f"Convert first: mg.tensor(x, dtype=float, requires_grad=True)."
+        )
+    if np.issubdtype(value.dtype, np.complexfloating):
+        raise DtypeError("requires_grad: complex numbers are not differentiated yet; use real and imaginary parts.")
+    return Node(value, None, (), None)
+
+
+def differentiable(value: Any) -> bool:
+    """Whether a value is made of inexact numbers, so that a derivative makes sense."""
+    dtype = getattr(value, "dtype", None)
+    return dtype is not None and np.issubdtype(dtype, np.inexact)
+
+
+def rebuilt(value: Any, requires_grad: bool, grad: Any) -> Tensor:
+    out = tensor(value, requires_grad=requires_grad)
+    if grad is not None:
+        out.grad = np.copy(grad)
+    return out
+
+
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Make a tensor from numbers, nested lists of numbers, or an array (which is copied).
+
+    Args:
+        data: a number, nested lists, an array, or a tensor without history. Arrays of other libraries that speak
+            NumPy's protocols are kept as they are.
+        dtype: NumPy's; by default what NumPy would choose (a Python float is float64).
+        requires_grad: whether ``backward`` should collect a gradient here.
+
+    Raises:
+        DtypeError: integers with ``requires_grad``, or something that is not a number.
+        DetachError: lists that hold tensors with history (use ``mg.array``), or such a tensor itself.
+
+    >>> import microgd as mg
+    >>> mg.tensor([1.0, 2.0], requires_grad=True)
+    tensor([1., 2.], requires_grad=True)
+    """
+    level = transform_level.get() + 0.5
+    if type(data) is float and dtype is None:
+        value: Any = np.float64(data)
+    elif isinstance(data, np.ndarray | np.generic | list | tuple) or not hasattr(data, "__array_function__"):
+        value = np.array(data, dtype=dtype)[()]
+    elif isinstance(data, Tensor):
+        value = data.convert("mg.tensor(tensor)")
+        value = np.array(value, dtype=dtype)[()]
+    else:
+        value = data if dtype is None else data.astype(dtype)
+    if value.dtype.kind not in "fiubc":
+        raise DtypeError(
+            f"tensor: expected numbers, got {value.dtype} from {type(data).__name__}; rows of different length, text and "
+            f"None cannot be differentiated."
+        )
+    return handle(value, leaf_node(value) if requires_grad else None, level)
+
+
+def array(nested: Any) -> Any:
+    """Make one tensor from nested lists that hold tensors; gradients flow to each of them.
+
+    >>> import microgd as mg
+    >>> t = mg.tensor(2.0, requires_grad=True)
+    >>> mg.array([[t, 0.0], [1.0, t * t]])
+    tensor([[2., 0.],
+            [1., 4.]], requires_grad=True)
+    """
+    if isinstance(nested, list | tuple):
+        return np.stack([array(item) for item in nested])
+    return nested if isinstance(nested, Box) else np.asarray(nested)[()]
+
+
+def stopped(value: Any) -> Any:
+    """A value with the history of every level cut off."""
+    return constant(stopped(value.value), value.level) if isinstance(value, Tensor) else value
+
+
+class no_grad(ContextDecorator):  # noqa: N801  (a verb used like a keyword, as everyone in the field writes it)
+    """Record nothing inside: for updates and for evaluation. Also a decorator; nests.
+
+    Transforms started inside (``mg.grad``...) still work: only graphs that exist already are left alone.
+
+    >>> import microgd as mg
+    >>> p = mg.tensor(1.0, requires_grad=True)
+    >>> with mg.no_grad():
+    ...     p -= 0.1
+    >>> p
+    tensor(0.9, requires_grad=True)
+    """
+
+    def __init__(self) -> None:
+        self.tokens: list[Token[float]] = []
+
+    def _recreate_cm(self) -> no_grad:  # as a decorator: one per call, so that threads do not share tokens
+        return no_grad()
+
+    def __enter__(self) -> Self:
+        self.tokens.append(frozen_level.set(max(frozen_level.get(), transform_level.get() + 0.5)))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        frozen_level.reset(self.tokens.pop())

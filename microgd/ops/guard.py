@@ -1,0 +1,43 @@
+"""Products in which an exact zero wins, for rules whose local derivative can be infinite.
+
+The chain rule multiplies what comes from above with a local derivative. Where nothing comes from above (an
+exact zero, as from the branch that ``np.where`` did not take) the answer is zero, even if the local derivative
+is infinite: so ``np.where(x > 0, np.sqrt(x), 0)`` is safe without a trick. The price, stated in the docs: an
+undefined 0 times infinity from above, as in ``0 * np.sqrt(x)`` at 0, is 0 too.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from microgd.core.box import dispatching
+from microgd.core.primitive import elementwise
+
+
+def zero_wins(product: Any, *factors: Any) -> Any:
+    """``product`` with 0 wherever one of its factors is exactly 0; looks closer only if there is a NaN."""
+    if isinstance(product, float):
+        if product == product:
+            return product
+    elif isinstance(product, np.ndarray) and not np.isnan(np.add.reduce(product, axis=None)):
+        return product
+    zero = False
+    for factor in factors:
+        zero = zero | np.equal(factor, 0)
+    return np.where(zero, np.zeros_like(product), product)[()]
+
+
+@dispatching
+def times(x: Any, y: Any) -> Any:
+    """x * y, where 0 times anything is 0."""
+    return zero_wins(x * y, x, y)
+
+
+@dispatching
+def over(x: Any, y: Any) -> Any:
+    """x / y, where 0 over anything is 0."""
+    return zero_wins(x / y, x)
+
+
+elementwise(times, lambda g, y: times(g, y), lambda g, x: times(g, x))
+elementwise(over, lambda g, y: over(g, y), lambda g, ans, y: -times(g, over(ans, y)))

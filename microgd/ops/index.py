@@ -1,0 +1,77 @@
+"""Indexing: reading entries (gather) and its transpose, adding into entries (scatter), and assignment.
+
+Gather and scatter are each other's transposes, so indexing has derivatives of every order.
+"""
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from microgd.core.box import Box, dispatching
+from microgd.core.primitive import linear
+
+
+def is_basic(index: Any) -> Any:
+    """Whether an index is made of integers, slices, ``...`` and ``None``: then it names no entry twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(part is None or part is ... or isinstance(part, int | np.integer | slice) for part in parts)
+
+
+def plain(index: Any) -> Any:
+    """An index without tensors in it: integers carry no gradient."""
+    if isinstance(index, tuple | list):
+        return type(index)(plain(part) for part in index)
+    return np.asarray(index)[()] if isinstance(index, Box) else index
+
+
+@dispatching
+def scatter(g: Any, index: Any, shape: Any) -> Any:
+    """Zeros of ``shape`` with ``g`` added at ``index``; an entry named twice receives both."""
+    out = np.zeros_like(g, shape=shape)
+    if is_basic(index):
+        out[index] = g
+    else:
+        np.add.at(out, index, g)
+    return out
+
+
+def assign(a: Any, b: Any, index: Any) -> Any:
+    out = np.array(a)
+    out[index] = b
+    return out
+
+
+def written(g: Any, index: Any) -> Any:
+    """Which of the values at ``index`` were not overwritten by a later one at the same place."""
+    owner = np.full(g.shape, -1)
+    order = np.arange(np.size(owner[index])).reshape(np.shape(owner[index]))
+    owner[index] = order
+    return owner[index] == order
+
+
+linear(
+    operator.getitem,
+    lambda g, index, x_shape: scatter(g, index, x_shape),
+    bind=lambda a, index: ((a,), {"index": plain(index)}),
+    forward=lambda a, index: a[index],
+)
+linear(
+    scatter,
+    lambda g, index: g[index],
+    bind=lambda g, index, shape: ((g,), {"index": index, "shape": shape}),
+)
+linear(
+    operator.setitem,
+    lambda g, index: call_assign(g, index),
+    lambda g, index: g[index] if is_basic(index) else g[index] * written(g, index),
+    bind=lambda a, index, b: ((a, b), {"index": plain(index)}),
+    forward=assign,
+)
+
+
+def call_assign(g: Any, index: Any) -> Any:
+    """The cotangent of the old value: nothing where it was overwritten."""
+    keep = np.ones(g.shape, dtype=bool)
+    keep[index] = False
+    return g * keep

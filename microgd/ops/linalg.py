@@ -1,0 +1,125 @@
+"""Products of arrays. All are linear in each operand; matmul and einsum carry the rest."""
+
+from typing import Any
+
+import numpy as np
+
+from microgd.core.primitive import bilinear, composed
+
+
+def matmul_left(g: Any, x_shape: Any, y: Any) -> Any:
+    """g y', for x @ y; vectors stand in for a missing row or column."""
+    if len(x_shape) == 2 and len(y.shape) == 2:
+        return g @ y.T
+    if len(y.shape) == 1:
+        return g * y if len(x_shape) == 1 else g[..., None] * y
+    if len(x_shape) == 1:
+        return (y @ g[..., None])[..., 0]
+    return g @ y.mT
+
+
+def matmul_right(g: Any, x: Any, y_shape: Any) -> Any:
+    """x' g, for x @ y."""
+    if len(x.shape) == 2 and len(y_shape) == 2:
+        return x.T @ g
+    if len(x.shape) == 1:
+        return g * x if len(y_shape) == 1 else x[:, None] * g[..., None, :]
+    if len(y_shape) == 1:
+        return (g[..., None, :] @ x)[..., 0, :]
+    if len(y_shape) == 2:  # a batch of rows: one product instead of a sum over the batch
+        return x.reshape(-1, x.shape[-1]).T @ g.reshape(-1, g.shape[-1])
+    return x.mT @ g
+
+
+bilinear(np.matmul, matmul_left, matmul_right)
+
+
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    """One matrix product between reshapes."""
+    if isinstance(axes, int):
+        axes_a, axes_b = list(range(a.ndim - axes, a.ndim)), list(range(axes))
+    else:
+        axes_a, axes_b = ([k] if isinstance(k, int) else list(k) for k in axes)
+        axes_a, axes_b = [k % a.ndim for k in axes_a], [k % b.ndim for k in axes_b]
+    free_a = [k for k in range(a.ndim) if k not in axes_a]
+    free_b = [k for k in range(b.ndim) if k not in axes_b]
+    summed = int(np.prod([a.shape[k] for k in axes_a]))
+    left = np.transpose(a, free_a + axes_a).reshape(-1, summed) if summed else np.transpose(a, free_a + axes_a)
+    right = np.transpose(b, axes_b + free_b).reshape(summed, -1) if summed else np.transpose(b, axes_b + free_b)
+    return (left @ right).reshape([a.shape[k] for k in free_a] + [b.shape[k] for k in free_b])
+
+
+composed(np.tensordot, tensordot)
+
+
+def dot(a: Any, b: Any) -> Any:
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return a * b
+    return a @ b if np.ndim(b) <= 2 else tensordot(a, b, (-1, -2))
+
+
+composed(np.dot, dot)
+composed(np.inner, lambda a, b: a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else np.tensordot(a, b, (-1, -1)))
+composed(np.outer, lambda a, b: np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1)))
+
+
+def explicit(subscripts: Any, ndims: Any) -> Any:
+    """Einstein notation with every letter written out: a term per operand, and the output's."""
+    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    spare = [c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkjihgfedcba" if c not in subscripts]
+    hidden = [
+        ndim - len(term.replace("...", "")) if "..." in term else 0 for term, ndim in zip(terms, ndims, strict=True)
+    ]
+    dots = "".join(spare[: max(hidden, default=0)])
+    terms = [term.replace("...", dots[len(dots) - n :]) for term, n in zip(terms, hidden, strict=True)]
+    if not arrow:
+        letters = "".join(terms)
+        once = sorted(c for c in set(letters) - set(dots) if letters.count(c) == 1)
+        output = "..." + "".join(once)
+    return terms, output.replace("...", dots)
+
+
+def einsum_rule(g: Any, i: Any, xs: Any, subscripts: Any, optimize: Any) -> Any:
+    """The cotangent takes the place of operand i, and its letters that of the output.
+
+    A letter that stands twice in the operand's term (a diagonal) comes back through an identity matrix, and one
+    that stands nowhere else (a sum) through ones.
+    """
+    terms, output = explicit(subscripts, [np.ndim(x) for x in xs])
+    target, shape = "", xs[i].shape
+    operands = [(output, g)] + [(term, x) for k, (term, x) in enumerate(zip(terms, xs, strict=True)) if k != i]
+    used = set("".join(term for term, _ in operands))
+    spare = iter(c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in used | set(terms[i]))
+    for letter, n in zip(terms[i], shape, strict=True):
+        if letter in target:
+            copy = next(spare)
+            operands.append((letter + copy, np.eye(n, dtype=g.dtype)))
+            target += copy
+        else:
+            if letter not in used:
+                operands.append((letter, np.ones(n, dtype=g.dtype)))
+            target += letter
+    return np.einsum(",".join(t for t, _ in operands) + "->" + target, *[x for _, x in operands], optimize=optimize)
+
+
+def bind_einsum(*args: Any, optimize: Any = False) -> Any:
+    """Both call forms of np.einsum: subscripts first, or operands each followed by a list of axis numbers."""
+    if isinstance(args[0], str):
+        return tuple(args[1:]), {"subscripts": args[0], "optimize": optimize}
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    spell = lambda axes: "".join("..." if k is ... else letters[k] for k in axes)
+    pairs = len(args) // 2
+    subscripts = ",".join(spell(args[2 * k + 1]) for k in range(pairs))
+    if len(args) % 2:
+        subscripts += "->" + spell(args[-1])
+    return tuple(args[0 : 2 * pairs : 2]), {"subscripts": subscripts, "optimize": optimize}
+
+
+bilinear(
+    np.einsum,
+    einsum_rule,
+    signature="*operands, subscripts, optimize=False",
+    bind=bind_einsum,
+    forward=lambda *xs, subscripts, optimize: np.einsum(subscripts, *xs, optimize=optimize),
+)

@@ -1,0 +1,91 @@
+"""Shapes: the same numbers in another arrangement. Every rule puts the cotangent back where it came from."""
+
+from typing import Any
+
+import numpy as np
+
+from microgd.core.primitive import composed, elementwise, linear
+
+linear(
+    np.reshape,
+    lambda g, x_shape: g.reshape(x_shape),
+    bind=lambda a, /, shape=None, newshape=None: ((a,), {"shape": shape if newshape is None else newshape}),
+)
+linear(np.ravel, lambda g, x_shape: g.reshape(x_shape), signature="a")
+linear(np.squeeze, lambda g, x_shape: g.reshape(x_shape), signature="a, axis=None")
+linear(np.expand_dims, lambda g, x_shape: g.reshape(x_shape), signature="a, axis")
+linear(
+    np.transpose,
+    lambda g, axes: np.transpose(g, None if axes is None else [int(k) for k in np.argsort(axes)]),
+    signature="a, axes=None",
+)
+linear(np.swapaxes, lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2), signature="a, axis1, axis2")
+linear(
+    np.moveaxis,
+    lambda g, source, destination: np.moveaxis(g, destination, source),
+    signature="a, source, destination",
+)
+linear(np.broadcast_to, lambda g: g, signature="array, shape")
+elementwise(np.copy, lambda g: g, signature="a")
+elementwise(np.ndarray.astype, lambda g: g, signature="a, dtype", forward=lambda a, dtype: a.astype(dtype))
+
+
+def piece(g: Any, i: Any, xs_shape: Any, axis: Any) -> Any:
+    """The part of a concatenation's cotangent that belongs to operand i."""
+    if axis is None:  # operands were flattened first
+        sizes = [int(np.prod(shape)) for shape in xs_shape]
+        return g[sum(sizes[:i]) : sum(sizes[: i + 1])].reshape(xs_shape[i])
+    lengths = [shape[axis] for shape in xs_shape]
+    part = slice(sum(lengths[:i]), sum(lengths[: i + 1]))
+    return g[(slice(None),) * (axis % g.ndim) + (part,)]
+
+
+linear(np.concatenate, piece, signature="*arrays, axis=0")
+
+
+def stack(arrays: Any, axis: Any = 0) -> Any:
+    """Concatenation along a new axis."""
+    arrays = [x if hasattr(x, "ndim") else np.asarray(x) for x in arrays]
+    at = axis % (arrays[0].ndim + 1)
+    return np.concatenate([x[(slice(None),) * at + (None,)] for x in arrays], axis=at)
+
+
+composed(np.stack, stack)
+composed(np.vstack, lambda tup: np.concatenate([np.atleast_2d(x) for x in tup], axis=0))
+composed(np.column_stack, lambda tup: np.concatenate([x if x.ndim > 1 else x.reshape(-1, 1) for x in tup], axis=1))
+
+
+def hstack(tup: Any) -> Any:
+    arrays = [np.atleast_1d(x) for x in tup]
+    return np.concatenate(arrays, axis=0 if arrays[0].ndim == 1 else 1)
+
+
+composed(np.hstack, hstack)
+composed(np.atleast_1d, lambda x: x if x.ndim else x.reshape(1))
+composed(np.atleast_2d, lambda x: x if x.ndim > 1 else x.reshape(1, -1))
+
+
+def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
+    """Slices along one axis; the first pieces are one longer where the length does not divide."""
+    length = ary.shape[axis]
+    if np.ndim(indices_or_sections) == 0:
+        small, longer = divmod(length, indices_or_sections)
+        sizes = [small + 1] * longer + [small] * (indices_or_sections - longer)
+        bounds = [sum(sizes[:k]) for k in range(len(sizes) + 1)]
+    else:
+        bounds = [0, *indices_or_sections, length]
+    before = (slice(None),) * (axis % ary.ndim)
+    return [ary[(*before, slice(start, stop))] for start, stop in zip(bounds, bounds[1:], strict=False)]
+
+
+def split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
+    if np.ndim(indices_or_sections) == 0 and ary.shape[axis] % indices_or_sections:
+        raise ValueError(
+            f"split: {ary.shape[axis]} entries on axis {axis} do not divide into {indices_or_sections} equal parts; "
+            f"np.array_split allows unequal ones"
+        )
+    return array_split(ary, indices_or_sections, axis)
+
+
+composed(np.array_split, array_split)
+composed(np.split, split)

@@ -1,0 +1,101 @@
+"""Functions that NumPy lacks and networks need, each stable where the plain formula overflows."""
+
+from typing import Any
+
+import numpy as np
+
+from microgd.core.box import Box, dispatching, method
+from microgd.core.primitive import elementwise, general
+from microgd.ops.reduce import kept
+
+
+@dispatching
+def relu(x: Any) -> Any:
+    """Rectified linear unit, max(x, 0); its derivative at 0 is 0.
+
+    >>> import numpy as np, microgd as mg
+    >>> mg.relu(np.array([-1.0, 0.0, 2.0]))
+    array([0., 0., 2.])
+    """
+    return np.maximum(x, 0)
+
+
+@dispatching
+def sigmoid(x: Any) -> Any:
+    """Logistic function, 1 / (1 + exp(-x)), without overflow on either side.
+
+    >>> import numpy as np, microgd as mg
+    >>> mg.sigmoid(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
+    e = np.exp(-np.abs(x))
+    return np.where(np.greater_equal(x, 0), 1, e) / (1 + e)
+
+
+@dispatching
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)), the smooth relu; its derivative is the sigmoid.
+
+    >>> import microgd as mg
+    >>> float(mg.softplus(1000.0))
+    1000.0
+    """
+    return np.logaddexp(x, 0)
+
+
+@dispatching
+def logsumexp(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
+    """log(sum(exp(a))) along an axis, without overflow.
+
+    >>> import numpy as np, microgd as mg
+    >>> float(mg.logsumexp(np.array([1000.0, 1000.0]))) == 1000 + np.log(2)
+    True
+    """
+    peak = np.max(a, axis=axis, keepdims=True)
+    peak = np.where(np.isfinite(peak), peak, 0)
+    with np.errstate(divide="ignore"):  # the log of an empty sum of exponentials is -inf, and says so
+        total = np.log(np.sum(np.exp(a - peak), axis=axis, keepdims=True)) + peak
+    return total if keepdims else np.squeeze(total, axis=axis)[()]
+
+
+@dispatching
+def softmax(a: Any, axis: Any = -1) -> Any:
+    """exp(a) / sum(exp(a)) along an axis: positive, and of sum 1.
+
+    >>> import numpy as np, microgd as mg
+    >>> mg.softmax(np.array([1.0, 1.0]))
+    array([0.5, 0.5])
+    """
+    e = np.exp(a - np.max(a, axis=axis, keepdims=True))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+@dispatching
+def log_softmax(a: Any, axis: Any = -1) -> Any:
+    """a - logsumexp(a): the logarithm of softmax, exact where softmax rounds to 0.
+
+    >>> import numpy as np, microgd as mg
+    >>> mg.log_softmax(np.array([0.0, -1000.0]))
+    array([    0., -1000.])
+    """
+    return a - logsumexp(a, axis=axis, keepdims=True)
+
+
+elementwise(relu, lambda g, ans: np.where(ans > 0, g, 0))
+elementwise(sigmoid, lambda g, ans: g * (ans * (1 - ans)))
+elementwise(softplus, lambda g, x: g * sigmoid(x))
+general(
+    logsumexp,
+    lambda g, ans, x, axis, keepdims: kept(g, x.shape, axis, keepdims) * np.exp(x - kept(ans, x.shape, axis, keepdims)),
+    signature="a, axis=None, keepdims=False",
+)
+general(softmax, lambda g, ans, axis: ans * (g - np.sum(g * ans, axis=axis, keepdims=True)), signature="a, axis=-1")
+general(
+    log_softmax,
+    lambda g, ans, axis: g - np.exp(ans) * np.sum(g, axis=axis, keepdims=True),
+    signature="a, axis=-1",
+)
+
+Box.relu = method(relu)
+Box.sigmoid = method(sigmoid)
+Box.softmax = method(softmax)

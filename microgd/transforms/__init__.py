@@ -1,0 +1,1 @@
+"""Transforms: functions that turn a function into its derivative."""
