@@ -18,6 +18,8 @@ import numpy as np
 from microgd.core.primitive import Primitive, primitive, undeclared
 from microgd.errors import DetachError, UnsupportedError
 
+Operator = Callable[[Any, Any], Any]
+
 
 def dispatch(row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """Run one canonical call: on plain arrays directly, on boxes by the interpreter of the highest level."""
@@ -76,26 +78,15 @@ def unary(function: Callable[..., Any], compute: Callable[..., Any]) -> Callable
     return lambda self: dispatch(row, (self,), {})
 
 
-def binary(
-    function: Callable[..., Any], compute: Callable[..., Any]
-) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+def binary(function: Callable[..., Any], compute: Callable[..., Any]) -> tuple[Operator, Operator]:
     """The two methods behind a two-operand operator: ``x + y`` and, reflected, ``y + x``."""
     row = primitive(function)
     row.forward = compute
-
-    def method(self: Box, other: Any) -> Any:
-        return self.operate(row, self, other)
-
-    def reflected(self: Box, other: Any) -> Any:
-        return self.operate(row, other, self)
-
-    return method, reflected
+    return lambda self, other: self.operate(row, self, other), lambda self, other: self.operate(row, other, self)
 
 
-def flat_binary(
-    function: Callable[..., Any], compute: Callable[..., Any]
-) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
-    """``binary`` for operators without a derivative."""
+def flat_binary(function: Callable[..., Any], compute: Callable[..., Any]) -> tuple[Operator, Operator]:
+    """``binary`` for an operator without a derivative."""
     row = primitive(function)
     row.forward = compute
     return lambda self, other: dispatch(row, (self, other), {}), lambda self, other: dispatch(row, (other, self), {})
@@ -163,9 +154,12 @@ class Box:
     __matmul__, __rmatmul__ = binary(np.matmul, operator.matmul)
     __mod__, __rmod__ = binary(np.remainder, operator.mod)
     __floordiv__, __rfloordiv__ = flat_binary(np.floor_divide, operator.floordiv)
-    __lt__, __gt__ = flat_binary(np.less, operator.lt)[0], flat_binary(np.greater, operator.gt)[0]
-    __le__, __ge__ = flat_binary(np.less_equal, operator.le)[0], flat_binary(np.greater_equal, operator.ge)[0]
-    __eq__, __ne__ = flat_binary(np.equal, operator.eq)[0], flat_binary(np.not_equal, operator.ne)[0]  # type: ignore[assignment]
+    __lt__, _ = flat_binary(np.less, operator.lt)
+    __gt__, _ = flat_binary(np.greater, operator.gt)
+    __le__, _ = flat_binary(np.less_equal, operator.le)
+    __ge__, _ = flat_binary(np.greater_equal, operator.ge)
+    __eq__, _ = flat_binary(np.equal, operator.eq)  # type: ignore[assignment]
+    __ne__, _ = flat_binary(np.not_equal, operator.ne)  # type: ignore[assignment]
     __and__, __rand__ = flat_binary(np.bitwise_and, operator.and_)
     __or__, __ror__ = flat_binary(np.bitwise_or, operator.or_)
     __xor__, __rxor__ = flat_binary(np.bitwise_xor, operator.xor)
@@ -192,7 +186,7 @@ class Box:
     round = method(np.round)
     std, var = method(np.std), method(np.var)
     T = property(lambda self: np.transpose(self))
-    mT = property(lambda self: np.swapaxes(self, -1, -2))
+    mT = property(lambda self: np.swapaxes(self, -1, -2))  # noqa: N815  (NumPy's name)
 
     def flatten(self) -> Self:
         """All entries along one axis."""

@@ -24,7 +24,16 @@ from microgd.errors import UnsupportedError
 Rule = Callable[..., Any]
 Form = Literal["elementwise", "linear", "bilinear", "general", "flat", "composed", "undeclared"]
 
+Indexed = Any  # a tuple or a mapping by operand number
+
 OPERANDS = ("x", "y", "z")
+
+
+def positional(*operands: Any, **metadata: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The call of a ufunc: every positional argument is an operand, and there is no metadata."""
+    if metadata:
+        raise TypeError(f"unexpected keyword {', '.join(map(repr, metadata))}")
+    return operands, {}
 
 
 class Primitive:
@@ -40,16 +49,19 @@ class Primitive:
         """Computes the output from canonical operands (positional) and metadata (keyword)."""
         self.bind: Callable[..., tuple[tuple[Any, ...], dict[str, Any]]] = positional
         """Turns a call as the user wrote it into (operands, metadata)."""
-        self.rules: Mapping[int, Rule | None] | tuple[Rule | None, ...] = ()
+        self.rules: Indexed = ()
         """One rule per operand; None where an operand has no derivative."""
-        self.keeps: Mapping[int, Callable[..., Any] | None] | tuple[Callable[..., Any] | None, ...] = ()
+        self.keeps: Indexed = ()
         """Beside each rule: builds the edge (parent, i, *saved) that the rule will be called with."""
-        self.needs: Mapping[int, list[str]] | tuple[list[str], ...] = ()
+        self.needs: Indexed = ()
         """Beside each rule: the names of what the edge saved, in order."""
 
     def __repr__(self) -> str:
         return f"<{self.form} {self.name}>"
 
+
+LEAF = Primitive(tuple)
+LEAF.name = "leaf"  # the row of values that were made by hand
 
 TABLE: dict[Callable[..., Any], Primitive] = {}
 
@@ -148,20 +160,14 @@ def _keeper(operands: list[str], has_metadata: bool, needs: list[str]) -> Callab
     if has_metadata:
         named = [name for name in needs if name not in ("ans", "i", "xs", *OPERANDS) and not name.endswith("_shape")]
         arguments += [*([] if "*xs" in operands or not named else ["*"]), *named, "**_"]
-    return eval(f"lambda {', '.join(arguments)}: ({', '.join(['parent', 'i', *picks])},)")  # type: ignore[no-any-return]
+    edge = ", ".join(["parent", "i", *picks])
+    return eval(f"lambda {', '.join(arguments)}: ({edge},)")  # type: ignore[no-any-return]
 
 
 def _expression(name: str) -> str:
     if name == "xs_shape":
         return "[x.shape for x in xs]"
     return f"{name.removesuffix('_shape')}.shape" if name.endswith("_shape") else name
-
-
-def positional(*operands: Any, **metadata: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The call of a ufunc: every positional argument is an operand, and there is no metadata."""
-    if metadata:
-        raise TypeError(f"unexpected keyword {', '.join(map(repr, metadata))}")
-    return operands, {}
 
 
 def undeclared(function: Callable[..., Any]) -> UnsupportedError:

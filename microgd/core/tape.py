@@ -41,11 +41,11 @@ class Node:
     number: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    row: Primitive | None
+    row: Primitive
     edges: tuple[Any, ...] | None
     grad: Any
 
-    def __init__(self, ans: Any, row: Primitive | None, edges: tuple[Any, ...], grad: Any = NotKept) -> None:
+    def __init__(self, ans: Any, row: Primitive, edges: tuple[Any, ...], grad: Any = NotKept) -> None:
         self.number = next_number()
         if type(ans) is np.float64:  # the common scalar, spelled out because its attributes are slow
             self.shape, self.dtype = (), FLOAT64
@@ -79,7 +79,7 @@ def sweep(
             edges = node.edges
             if not edges:
                 continue
-            rules = node.row.rules  # type: ignore[union-attr]
+            rules = node.row.rules
             for edge in edges:
                 parent, i = edge[0], edge[1]
                 saved = edge[2:] if lift is None else lifted(node, edge, lift)
@@ -114,8 +114,8 @@ def reachable(start: list[Node]) -> list[Node]:
         nodes.append(node)
         if node.edges is None:
             raise GraphError(
-                f"backward: the graph behind {node.row.name} was already used and freed. Pass retain_graph=True to "  # type: ignore[union-attr]
-                f"the first backward() if you need a second one, or compute the output again."
+                f"backward: the graph behind {node.row.name} was already used and freed. Pass retain_graph=True to the "
+                f"first backward() if you need a second one, or compute the output again."
             )
         for edge in node.edges:
             parent = edge[0]
@@ -129,8 +129,8 @@ def reachable(start: list[Node]) -> list[Node]:
 def lifted(node: Node, edge: tuple[Any, ...], lift: Callable[[Any, Node], Any]) -> Iterator[Any]:
     """The saved values of an edge as handles on the nodes they came from, constants as they are."""
     _, i, *saved = edge
-    parents = {operand: parent for parent, operand, *_ in node.edges}  # type: ignore[union-attr]
-    for name, value in zip(node.row.needs[i], saved, strict=True):  # type: ignore[union-attr]
+    parents = {operand: parent for parent, operand, *_ in node.edges or ()}
+    for name, value in zip(node.row.needs[i], saved, strict=True):
         if name == "ans":
             yield lift(value, node)
         elif name == "xs":
@@ -147,7 +147,7 @@ def fit(d: Any, parent: Node, node: Node) -> Any:
     if d.shape != parent.shape:
         if extra < 0 or any(n not in (1, m) for m, n in zip(d.shape[extra:], parent.shape, strict=True)):
             raise ShapeError(
-                f"{node.row.name}: its rule gave a cotangent of shape {d.shape} for an input of shape {parent.shape}; "  # type: ignore[union-attr]
+                f"{node.row.name}: its rule gave a cotangent of shape {d.shape} for an input of shape {parent.shape}; "
                 f"a rule must return the input's shape, or one that broadcasting made from it."
             )
         stretched = [extra + k for k, n in enumerate(parent.shape) if n == 1 and d.shape[extra + k] != 1]

@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from microgd.core.box import Box, call
-from microgd.core.primitive import Primitive
+from microgd.core.primitive import LEAF, Primitive
 from microgd.core.tape import Node, NotKept, frozen_level, sweep, transform_level, unshared
 from microgd.errors import DetachError, DtypeError, GraphError, ShapeError, UnsupportedError
 
@@ -62,7 +62,7 @@ class Tensor(Box):
         if tracked and level > frozen_level.get():
             keeps = row.keeps
             edges = [
-                keeps[i](parent, i, ans, *values, **params)  # type: ignore[misc]
+                keeps[i](parent, i, ans, *values, **params)
                 for i, parent in enumerate(parents)
                 if parent is not None and keeps[i] is not None
             ]
@@ -94,7 +94,7 @@ class Tensor(Box):
         if (parent_x is not None or parent_y is not None) and level > frozen_level.get():
             keep_x, keep_y = row.keeps
             if parent_y is None:
-                edges = (keep_x(parent_x, 0, ans, x, y),)
+                edges: tuple[Any, ...] = (keep_x(parent_x, 0, ans, x, y),)
             elif parent_x is None:
                 edges = (keep_y(parent_y, 1, ans, x, y),)
             else:
@@ -124,8 +124,8 @@ class Tensor(Box):
         """
         if self.node is None:
             raise GraphError(
-                "backward: this tensor has no graph: nothing it was computed from requires a gradient. Make a leaf with "
-                "mg.tensor(..., requires_grad=True), and compute outside no_grad()."
+                "backward: this tensor has no graph: nothing it was computed from requires a gradient. Make a leaf "
+                "with mg.tensor(..., requires_grad=True), and compute outside no_grad()."
             )
         if gradient is None:
             if self.size != 1:
@@ -158,8 +158,8 @@ class Tensor(Box):
             return None
         if self.node.grad is NotKept:
             raise GraphError(
-                "grad: this tensor is not a leaf, and its gradient was not kept. Call t.retain_grad() before backward() "
-                "to keep it, or differentiate with mg.grad."
+                "grad: this tensor is not a leaf, and its gradient was not kept. Call t.retain_grad() before "
+                "backward() to keep it, or differentiate with mg.grad."
             )
         return self.node.grad
 
@@ -201,7 +201,7 @@ class Tensor(Box):
     @property
     def is_leaf(self) -> bool:
         """Whether this tensor was made by hand, not computed from others that require a gradient."""
-        return self.node is None or self.node.row is None
+        return self.node is None or self.node.row is LEAF
 
     def detach(self) -> Tensor:
         """The same value without history, as a tensor."""
@@ -292,8 +292,9 @@ class Tensor(Box):
     def convert(self, what: str) -> Any:
         if self.node is not None or isinstance(self.value, Box):
             raise DetachError(
-                f"{what}: this tensor requires a gradient, which the conversion would lose in silence. Keep computing with "
-                f"NumPy functions, stack tensors with np.stack or mg.array, or leave the graph with .data or .item()."
+                f"{what}: this tensor requires a gradient, which the conversion would lose in silence. Keep computing "
+                f"with NumPy functions, stack tensors with np.stack or mg.array, or leave the graph with .data or "
+                f".item()."
             )
         return self.value
 
@@ -320,7 +321,9 @@ class Tensor(Box):
 
     def __repr__(self) -> str:
         body = (
-            repr(self.value) if isinstance(self.value, Box) else np.array2string(np.asarray(self.value), separator=", ", prefix="tensor(")
+            repr(self.value)
+            if isinstance(self.value, Box)
+            else np.array2string(np.asarray(self.value), separator=", ", prefix="tensor(")
         )
         kind = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
         return f"tensor({body}{kind}{', requires_grad=True' if self.requires_grad else ''})"
@@ -353,12 +356,12 @@ def leaf_node(value: Any) -> Node:
     """The node of a value made by hand; refuses what has no derivative."""
     if not differentiable(value):
         raise DtypeError(
-            f"requires_grad: expected floating-point numbers, got {value.dtype}: a gradient moves in steps smaller than one. "
-            f"Convert first: mg.tensor(x, dtype=float, requires_grad=True)."
+            f"requires_grad: expected floating-point numbers, got {value.dtype}: a gradient moves in steps smaller "
+            f"than one. Convert first: mg.tensor(x, dtype=float, requires_grad=True)."
         )
     if np.issubdtype(value.dtype, np.complexfloating):
         raise DtypeError("requires_grad: complex numbers are not differentiated yet; use real and imaginary parts.")
-    return Node(value, None, (), None)
+    return Node(value, LEAF, (), None)
 
 
 def differentiable(value: Any) -> bool:
@@ -403,8 +406,8 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
         value = data if dtype is None else data.astype(dtype)
     if value.dtype.kind not in "fiubc":
         raise DtypeError(
-            f"tensor: expected numbers, got {value.dtype} from {type(data).__name__}; rows of different length, text and "
-            f"None cannot be differentiated."
+            f"tensor: expected numbers, got {value.dtype} from {type(data).__name__}; rows of different length, text "
+            f"and None cannot be differentiated."
         )
     return handle(value, leaf_node(value) if requires_grad else None, level)
 

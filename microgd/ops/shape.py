@@ -1,5 +1,6 @@
 """Shapes: the same numbers in another arrangement. Every rule puts the cotangent back where it came from."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
     else:
         bounds = [0, *indices_or_sections, length]
     before = (slice(None),) * (axis % ary.ndim)
-    return [ary[(*before, slice(start, stop))] for start, stop in zip(bounds, bounds[1:], strict=False)]
+    return [ary[(*before, slice(start, stop))] for start, stop in pairwise(bounds)]
 
 
 def split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:

@@ -102,8 +102,8 @@ def value_and_grad(
             out, extra = out if has_aux else (out, None)
             if np.shape(out) != ():
                 raise GraphError(
-                    f"grad of {name}: expected a scalar output, got shape {np.shape(out)}; reduce it (np.sum, np.mean), or "
-                    f"use mg.jacobian for all derivatives."
+                    f"grad of {name}: expected a scalar output, got shape {np.shape(out)}; reduce it (np.sum, "
+                    f"np.mean), or use mg.jacobian for all derivatives."
                 )
             return out, extra
 
@@ -141,7 +141,7 @@ def linearized(
                 roots.append((out.node, g if isinstance(g, Box) else np.asarray(g, dtype=out.dtype)[()]))
         seeds = [g for _, g in roots]
         found = {node.number: g for node, g in unshared(sweep(roots, retain), *seeds)}
-        numbers = [box.node.number for box in boxes]  # type: ignore[union-attr]
+        numbers = [box.node.number for box in boxes]
         gradients = [
             found[n] if n in found else np.zeros_like(box.value) for n, box in zip(numbers, boxes, strict=True)
         ]
