@@ -1,0 +1,133 @@
+"""Every property that follows from the form of a primitive, over every row of the op table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from op_table import ROWS, Row
+
+import microgd as mg
+from microgd.core.primitive import TABLE
+from microgd.core.tree import leaves_of
+
+seeds = st.integers(0, 2**32 - 1)
+every_row = pytest.mark.parametrize("row", ROWS, ids=str)
+
+
+def tensors(values: list) -> list[mg.Tensor]:
+    return [mg.tensor(v, requires_grad=True) for v in values]
+
+
+def scalarised(row: Row, seed: int):
+    """<u, f(x)> for a random cotangent u: never the sum, which hides a quarter of all wrong rules."""
+    rng = np.random.default_rng(seed + 1)
+    cotangents = [rng.normal(size=np.shape(out)) for out in leaves_of(row(*row.draw(seed)))]
+    return lambda *xs: sum(np.sum(u * out) for u, out in zip(cotangents, leaves_of(row(*xs)), strict=True))
+
+
+def derivative(f, x, v):
+    """Directional derivative by a four-point stencil; its error is about h^4 times the fifth derivative."""
+    h = 2.0**-10
+    f1, f2 = f(x + h * v) - f(x - h * v), f(x + 2 * h * v) - f(x - 2 * h * v)
+    return (8 * f1 - f2) / (12 * h)
+
+
+def check_gradient(f, values: list, gradients: list, seed: int, rtol: float = 1e-7) -> None:
+    """Every gradient against numeric derivatives along every axis and one random direction."""
+    rng = np.random.default_rng(seed + 2)
+    for k, (x, g) in enumerate(zip(values, gradients, strict=True)):
+        assert np.shape(g) == np.shape(x)
+        axes = [np.reshape(e, np.shape(x)) for e in np.eye(np.size(x))]
+        for v in [*axes, rng.normal(size=np.shape(x))]:
+            numeric = derivative(lambda z, k=k: f(*values[:k], z, *values[k + 1 :]), x, v)
+            scale = max(np.max(np.abs(g), initial=0), 1)
+            np.testing.assert_allclose(np.sum(g * v), numeric, rtol=rtol, atol=rtol * scale, err_msg=f"operand {k}")
+
+
+def test_every_declared_function_has_a_row():
+    flat_or_empty = {row.function for row in TABLE.values() if row.form in ("flat", "undeclared")}
+    missing = set(TABLE) - flat_or_empty - {row.key for row in ROWS}
+    assert not missing, f"without a row in the op table: {[f.__name__ for f in missing]}"
+
+
+@every_row
+def test_value_and_dtype_are_numpys(row):
+    for dtype in (np.float64, np.float32):
+        values = row.draw(0, dtype)
+        expected = leaves_of(row.on_arrays()(*values))
+        for out, want in zip(leaves_of(row(*tensors(values))), expected, strict=True):
+            assert isinstance(out, mg.Tensor)
+            assert out.shape == np.shape(want)
+            assert out.dtype == want.dtype
+            np.testing.assert_allclose(out.data, want, rtol=1e-12 if dtype == np.float64 else 2e-5, atol=1e-6)
+
+
+@every_row
+def test_gradient_has_shape_and_dtype_of_its_input(row):
+    values = tensors(row.draw(0, np.float32))
+    sum(np.sum(out) for out in leaves_of(row(*values))).backward()
+    for x in values:
+        assert x.grad.shape == x.shape
+        assert x.grad.dtype == np.float32
+
+
+@every_row
+@given(seed=seeds)
+def test_first_derivative(row, seed):
+    f, values = scalarised(row, seed), row.draw(seed)
+    gradients = mg.grad(f, argnums=range(len(values)))(*values)
+    check_gradient(f, values, gradients, seed)
+
+
+@every_row
+@given(seed=seeds)
+def test_second_derivative(row, seed):
+    f, values = scalarised(row, seed), row.draw(seed)
+    rng = np.random.default_rng(seed + 3)
+    weights = [rng.normal(size=np.shape(x)) for x in values]
+
+    def slope(*xs):
+        gradients = mg.grad(f, argnums=range(len(xs)))(*xs)
+        return sum(np.sum(w * g) for w, g in zip(weights, gradients, strict=True))
+
+    gradients = mg.grad(slope, argnums=range(len(values)))(*values)
+    check_gradient(slope, values, gradients, seed, rtol=2e-6)
+
+
+@every_row
+def test_recorded_backward_agrees_with_nested_grad(row):
+    f, values = scalarised(row, 7), row.draw(7)
+    rng = np.random.default_rng(8)
+    weights = [rng.normal(size=np.shape(x)) for x in values]
+
+    def slope(*xs):
+        return sum(np.sum(w * g) for w, g in zip(weights, mg.grad(f, argnums=range(len(xs)))(*xs), strict=True))
+
+    expected = mg.grad(slope, argnums=range(len(values)))(*values)
+    leaves = tensors(values)
+    f(*leaves).backward(create_graph=True)
+    total = sum(np.sum(w * x.grad) for w, x in zip(weights, leaves, strict=True))
+    for x in leaves:
+        x.zero_grad()
+    assert isinstance(total, mg.Tensor)
+    if total.requires_grad:  # the gradient of a linear function is constant
+        total.backward()
+    for x, want in zip(leaves, expected, strict=True):
+        np.testing.assert_allclose(0 if x.grad is None else x.grad, want, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.complex_step], ids=str)
+@given(seed=seeds)
+def test_complex_step(row, seed):
+    """Im f(x + i h v) / h has no cancellation: an oracle exact to the last digits, from NumPy alone."""
+    f, values = scalarised(row, seed), row.draw(seed)
+    gradients = mg.grad(f, argnums=range(len(values)))(*values)
+    plain = row.on_arrays()
+    rng = np.random.default_rng(seed + 1)
+    u = rng.normal(size=np.shape(plain(*values)))
+    for k, (x, g) in enumerate(zip(values, gradients, strict=True)):
+        v = rng.normal(size=np.shape(x))
+        moved = np.sum(u * plain(*values[:k], x + 1e-30j * v, *values[k + 1 :]))
+        np.testing.assert_allclose(np.sum(g * v), moved.imag / 1e-30, rtol=1e-11, atol=1e-12)
