@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from microgd.core.primitive import Primitive, primitive, undeclared
+from microgd.core.primitive import TABLE, Primitive, positional, primitive, undeclared
 from microgd.errors import DetachError, UnsupportedError
 
 Operator = Callable[[Any, Any], Any]
@@ -31,29 +31,34 @@ def dispatch(row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) 
             top = x
     if top is None:
         return row.forward(*operands, **params)
-    if row.form == "undeclared":
-        raise undeclared(row.function)
     return top.process(row, operands, params)
 
 
 def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Bring a call as the user wrote it into canonical form, and dispatch it."""
-    row = primitive(function)
-    if row.form == "composed":
-        return row.forward(*args, **kwargs)
-    if row.form == "undeclared":
+    row = TABLE.get(function)
+    if row is None or row.form == "undeclared":
         raise undeclared(function)
     if row.form == "flat":
         return dispatch(row, args, kwargs)
-    try:
-        operands, params = row.bind(*args, **kwargs)
-    except TypeError as error:
-        reason = str(error).replace("<lambda>()", row.name)
-        raise UnsupportedError(
-            f"{row.name}: {reason}; of this function's arguments only those with a derivative rule are "
-            f"accepted on tensors. Leave the argument out, or write the step as a separate operation."
-        ) from None
-    return dispatch(row, tuple([np.asarray(x) if type(x) in (list, tuple) else x for x in operands]), params)
+    if row.form == "composed":
+        return row.forward(*args, **kwargs)
+    if row.bind is positional and not kwargs:
+        operands, params = args, kwargs
+    else:
+        try:
+            operands, params = row.bind(*args, **kwargs)
+        except TypeError as error:
+            reason = str(error).replace("<lambda>()", row.name)
+            raise UnsupportedError(
+                f"{row.name}: {reason}; of this function's arguments only those with a derivative rule are accepted on "
+                f"tensors. Leave the argument out, or write the step as a separate operation."
+            ) from None
+    for x in operands:
+        if type(x) is list or type(x) is tuple:
+            operands = tuple([np.asarray(x) if type(x) in (list, tuple) else x for x in operands])
+            break
+    return dispatch(row, operands, params)
 
 
 def dispatching(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -158,8 +163,8 @@ class Box:
     __gt__, _ = flat_binary(np.greater, operator.gt)
     __le__, _ = flat_binary(np.less_equal, operator.le)
     __ge__, _ = flat_binary(np.greater_equal, operator.ge)
-    __eq__, _ = flat_binary(np.equal, operator.eq)  # type: ignore[assignment]
-    __ne__, _ = flat_binary(np.not_equal, operator.ne)  # type: ignore[assignment]
+    __eq__, _ = flat_binary(np.equal, operator.eq)
+    __ne__, _ = flat_binary(np.not_equal, operator.ne)
     __and__, __rand__ = flat_binary(np.bitwise_and, operator.and_)
     __or__, __ror__ = flat_binary(np.bitwise_or, operator.or_)
     __xor__, __rxor__ = flat_binary(np.bitwise_xor, operator.xor)
@@ -168,7 +173,7 @@ class Box:
     __abs__ = unary(np.absolute, operator.abs)
     __invert__ = unary(np.invert, operator.invert)
     __getitem__ = method(operator.getitem)
-    __hash__: ClassVar[Callable[[Any], int]] = object.__hash__  # type: ignore[assignment]
+    __hash__: ClassVar[Callable[[Any], int]] = object.__hash__
 
     # NumPy's methods, and a few functions that networks are written with (ops supplies the last three).
     exp, log, sqrt, tanh = method(np.exp), method(np.log), method(np.sqrt), method(np.tanh)

@@ -42,10 +42,10 @@ class Node:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     row: Primitive
-    edges: tuple[Any, ...] | None
+    edges: list[tuple[Any, ...]] | None
     grad: Any
 
-    def __init__(self, ans: Any, row: Primitive, edges: tuple[Any, ...], grad: Any = NotKept) -> None:
+    def __init__(self, ans: Any, row: Primitive, edges: list[tuple[Any, ...]], grad: Any = NotKept) -> None:
         self.number = next_number()
         if type(ans) is np.float64:  # the common scalar, spelled out because its attributes are slow
             self.shape, self.dtype = (), FLOAT64

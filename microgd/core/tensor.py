@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from microgd.core.box import Box, call
+from microgd.core.box import Box, call, dispatch
 from microgd.core.primitive import LEAF, Primitive
 from microgd.core.tape import Node, NotKept, frozen_level, sweep, transform_level, unshared
 from microgd.errors import DetachError, DtypeError, GraphError, ShapeError, UnsupportedError
@@ -38,8 +38,9 @@ class Tensor(Box):
     def process(self, row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Compute the value one level down, and record a node if any operand has one."""
         level = self.level
-        values, parents = [], []
-        tracked = False
+        values: list[Any] = []
+        parents: list[Node | None] = []
+        tracked = nested = False
         for x in operands:
             parent = None
             if type(x) is Tensor:
@@ -48,11 +49,14 @@ class Tensor(Box):
                     tracked = tracked or parent is not None
                 elif x.node is None:  # a constant of a lower level needs no box
                     x = x.value
+            nested = nested or isinstance(x, Box)
             values.append(x)
             parents.append(parent)
-        ans = row.forward(*values, **params)
+        ans = dispatch(row, tuple(values), params) if nested else row.forward(*values, **params)
         if row.form == "flat":
             return constant(ans, level) if differentiable(ans) else ans
+        if nested and not tracked:  # only constants at this level: the result belongs to the level below
+            return ans
         if type(ans) is np.ndarray and not ans.shape:
             ans = ans[()]
         out = new(Tensor)
@@ -60,14 +64,14 @@ class Tensor(Box):
         out.level = level
         out.node = None
         if tracked and level > frozen_level.get():
-            keeps = row.keeps
-            edges = [
-                keeps[i](parent, i, ans, *values, **params)
-                for i, parent in enumerate(parents)
-                if parent is not None and keeps[i] is not None
-            ]
+            edges = []
+            for i, parent in enumerate(parents):
+                if parent is not None:
+                    keep = row.keeps[i]
+                    if keep is not None:
+                        edges.append(keep(parent, i, ans, *values, **params))
             if edges:
-                out.node = Node(ans, row, tuple(edges))
+                out.node = Node(ans, row, edges)
         return out
 
     def operate(self, row: Primitive, x: Any, y: Any) -> Any:
@@ -93,12 +97,11 @@ class Tensor(Box):
         out.node = None
         if (parent_x is not None or parent_y is not None) and level > frozen_level.get():
             keep_x, keep_y = row.keeps
-            if parent_y is None:
-                edges: tuple[Any, ...] = (keep_x(parent_x, 0, ans, x, y),)
-            elif parent_x is None:
-                edges = (keep_y(parent_y, 1, ans, x, y),)
-            else:
-                edges = (keep_x(parent_x, 0, ans, x, y), keep_y(parent_y, 1, ans, x, y))
+            edges = []
+            if parent_x is not None:
+                edges.append(keep_x(parent_x, 0, ans, x, y))
+            if parent_y is not None:
+                edges.append(keep_y(parent_y, 1, ans, x, y))
             out.node = Node(ans, row, edges)
         return out
 
@@ -133,23 +136,25 @@ class Tensor(Box):
                     f"backward: expected a scalar, got shape {self.shape}; reduce it to a loss (.mean(), .sum()), pass "
                     f"gradient= of that shape, or use mg.jacobian for all derivatives."
                 )
-            gradient = np.ones_like(self.value)
+            g: Any = np.float64(1.0) if type(self.value) is np.float64 else np.ones_like(self.value)
         elif np.shape(gradient) != self.shape:
             raise ShapeError(
                 f"backward: expected gradient= of shape {self.shape}, this tensor's, got {np.shape(gradient)}"
             )
-        g = gradient if isinstance(gradient, Box) else np.asarray(gradient, dtype=self.dtype)[()]
+        else:
+            g = gradient if isinstance(gradient, Box) else np.asarray(gradient, dtype=self.dtype)[()]
         lift = None
         if create_graph:
             level = self.level
+            g = g if isinstance(g, Box) else constant(g, level)
 
             def lift(value: Any, node: Node) -> Tensor:
                 return handle(value, node, level)
 
         elif type(g) is Tensor and g.level == self.level:
             g = g.value
-        for node, gradient in unshared(sweep([(self.node, g)], retain_graph or create_graph, lift), g):
-            node.grad = gradient if node.grad is None else node.grad + gradient
+        for node, kept in unshared(sweep([(self.node, g)], retain_graph or create_graph, lift), g):
+            node.grad = kept if node.grad is None else node.grad + kept
 
     @property
     def grad(self) -> Any:
@@ -246,11 +251,9 @@ class Tensor(Box):
                 f"assignment: a {type(other).__name__} cannot be assigned into a tensor made outside its transform; "
                 f"build the value with np.where or np.stack instead."
             )
+        other = self.conforming(other)
         recording = other.level > frozen_level.get()
         if self.node is None or (recording and not self.is_leaf):
-            if other.value.shape != self.shape or other.dtype != self.dtype:
-                other = other.astype(self.dtype) if other.shape == self.shape else other
-                self.conforming(other.value)
             self.value, self.node, self.level = other.value, other.node, other.level
         elif recording:
             raise GraphError(
@@ -258,7 +261,7 @@ class Tensor(Box):
                 "belong to the new value. Update it inside `with mg.no_grad():`, or assign to a copy, t * 1."
             )
         elif self.is_leaf:
-            self.value = self.conforming(other.value)
+            self.value = other.value
         else:
             raise GraphError(
                 "assignment: inside no_grad() this would cut a computed tensor off from its history; "
@@ -361,7 +364,7 @@ def leaf_node(value: Any) -> Node:
         )
     if np.issubdtype(value.dtype, np.complexfloating):
         raise DtypeError("requires_grad: complex numbers are not differentiated yet; use real and imaginary parts.")
-    return Node(value, LEAF, (), None)
+    return Node(value, LEAF, [], None)
 
 
 def differentiable(value: Any) -> bool:

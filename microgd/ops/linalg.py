@@ -103,12 +103,15 @@ def einsum_rule(g: Any, i: Any, xs: Any, subscripts: Any, optimize: Any) -> Any:
     return np.einsum(",".join(t for t, _ in operands) + "->" + target, *[x for _, x in operands], optimize=optimize)
 
 
-def bind_einsum(*args: Any, optimize: Any = False) -> Any:
+def bind_einsum(*args: Any, optimize: Any = False) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Both call forms of np.einsum: subscripts first, or operands each followed by a list of axis numbers."""
     if isinstance(args[0], str):
         return tuple(args[1:]), {"subscripts": args[0], "optimize": optimize}
     letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    spell = lambda axes: "".join("..." if k is ... else letters[k] for k in axes)
+
+    def spell(axes: Any) -> str:
+        return "".join("..." if k is ... else letters[k] for k in axes)
+
     pairs = len(args) // 2
     subscripts = ",".join(spell(args[2 * k + 1]) for k in range(pairs))
     if len(args) % 2:

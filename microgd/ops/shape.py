@@ -7,6 +7,12 @@ import numpy as np
 
 from microgd.core.primitive import composed, elementwise, linear
 
+
+def inverse(axes: Any) -> list[int]:
+    """The permutation that undoes one."""
+    return [int(k) for k in np.argsort([a % len(axes) for a in axes])]
+
+
 linear(
     np.reshape,
     lambda g, x_shape: g.reshape(x_shape),
@@ -17,7 +23,7 @@ linear(np.squeeze, lambda g, x_shape: g.reshape(x_shape), signature="a, axis=Non
 linear(np.expand_dims, lambda g, x_shape: g.reshape(x_shape), signature="a, axis")
 linear(
     np.transpose,
-    lambda g, axes: np.transpose(g, None if axes is None else [int(k) for k in np.argsort(axes)]),
+    lambda g, axes: np.transpose(g, None if axes is None else inverse(axes)),
     signature="a, axes=None",
 )
 linear(np.swapaxes, lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2), signature="a, axis1, axis2")

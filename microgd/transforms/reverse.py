@@ -125,7 +125,7 @@ def linearized(
     entries, build = flatten(primals)
     with new_level() as level:
         boxes = [boxed(x, level, path) for path, x in entries]
-        out, extra = f(*build(boxes))
+        out, extra = tree_map(lambda x: own(x, level), f(*build(boxes)))
     out_entries, build_out = flatten(out)
     outs = [x for _, x in out_entries]
 
@@ -141,7 +141,7 @@ def linearized(
                 roots.append((out.node, g if isinstance(g, Box) else np.asarray(g, dtype=out.dtype)[()]))
         seeds = [g for _, g in roots]
         found = {node.number: g for node, g in unshared(sweep(roots, retain), *seeds)}
-        numbers = [box.node.number for box in boxes]
+        numbers = [box.node.number for box in boxes if box.node]
         gradients = [
             found[n] if n in found else np.zeros_like(box.value) for n, box in zip(numbers, boxes, strict=True)
         ]
@@ -151,6 +151,13 @@ def linearized(
         return x.value if of_level(x, level) else x
 
     return build_out(map(lowered, outs)), tree_map(lowered, extra), pullback
+
+
+def own(x: Any, level: float) -> Any:
+    """An output as this transform knows it: without what was made by hand inside, at higher levels."""
+    while type(x) is Tensor and x.level > level:
+        x = x.value
+    return x
 
 
 def of_level(x: Any, level: float) -> bool:
