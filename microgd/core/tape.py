@@ -38,21 +38,13 @@ class Node:
     """How one value was made: ``edges`` hold (parent, operand index, *what the rule named)."""
 
     __slots__ = ("dtype", "edges", "grad", "number", "row", "shape")
-    number: int
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    row: Primitive
-    edges: list[tuple[Any, ...]] | None
-    grad: Any
 
     def __init__(self, ans: Any, row: Primitive, edges: list[tuple[Any, ...]], grad: Any = NotKept) -> None:
         self.number = next_number()
-        if type(ans) is np.float64:  # the common scalar, spelled out because its attributes are slow
-            self.shape, self.dtype = (), FLOAT64
-        else:
-            self.shape, self.dtype = ans.shape, ans.dtype
+        self.shape: tuple[int, ...] = ans.shape
+        self.dtype: np.dtype[Any] = FLOAT64 if type(ans) is np.float64 else ans.dtype  # a scalar's own is slow
         self.row = row
-        self.edges = edges
+        self.edges: list[tuple[Any, ...]] | None = edges  # None once the sweep has used and freed them
         self.grad = grad
 
 

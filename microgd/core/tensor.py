@@ -25,6 +25,16 @@ PLAIN = {float, int, np.ndarray, np.float64, np.float32}
 new = object.__new__
 
 
+def in_place(compute: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """The method behind ``t += u`` and kin."""
+    return lambda self, other: self.replace(compute(self, other))
+
+
+def conversion(kind: Callable[..., Any]) -> Callable[[Any], Any]:
+    """The method behind ``float(t)`` and kin."""
+    return lambda self: kind(self.convert(f"{kind.__name__}(tensor)"))
+
+
 class Tensor(Box):
     """An array, or a scalar, that remembers how it was made. Made by ``mg.tensor``, not by hand."""
 
@@ -59,51 +69,38 @@ class Tensor(Box):
             return ans
         if type(ans) is np.ndarray and not ans.shape:
             ans = ans[()]
-        out = new(Tensor)
-        out.value = ans
-        out.level = level
-        out.node = None
+        edges = []
         if tracked and level > frozen_level.get():
-            edges = []
             for i, parent in enumerate(parents):
-                if parent is not None:
-                    keep = row.keeps[i]
-                    if keep is not None:
-                        edges.append(keep(parent, i, ans, *values, **params))
-            if edges:
-                out.node = Node(ans, row, edges)
-        return out
+                keep = row.keeps[i]
+                if parent is not None and keep is not None:
+                    edges.append(keep(parent, i, ans, *values, **params))
+        return handle(ans, Node(ans, row, edges) if edges else None, level)
 
-    def operate(self, row: Primitive, x: Any, y: Any) -> Any:
+    def operate(self, row: Primitive, left: Any, right: Any) -> Any:
         """``process`` for operators, written out for two operands: the engine's hot path."""
         level = self.level
         parent_x = parent_y = None
-        if type(x) is Tensor:
-            if type(y) is Tensor:
-                if y.level != level:
-                    return call(row.function, (x, y), {})
-                y, parent_y = y.value, y.node
-            elif type(y) not in PLAIN:
-                return call(row.function, (x, y), {})
-            x, parent_x = x.value, x.node
-        elif type(x) in PLAIN:
-            y, parent_y = y.value, y.node
+        if type(left) is Tensor and left.level == level:
+            x, parent_x = left.value, left.node
+        elif type(left) in PLAIN:
+            x = left
         else:
-            return call(row.function, (x, y), {})
+            return call(row.function, (left, right), {})
+        if type(right) is Tensor and right.level == level:
+            y, parent_y = right.value, right.node
+        elif type(right) in PLAIN:
+            y = right
+        else:
+            return call(row.function, (left, right), {})
         ans = row.forward(x, y)
-        out = new(Tensor)
-        out.value = ans
-        out.level = level
-        out.node = None
-        if (parent_x is not None or parent_y is not None) and level > frozen_level.get():
-            keep_x, keep_y = row.keeps
-            edges = []
+        edges = []
+        if level > frozen_level.get():
             if parent_x is not None:
-                edges.append(keep_x(parent_x, 0, ans, x, y))
+                edges.append(row.keeps[0](parent_x, 0, ans, x, y))
             if parent_y is not None:
-                edges.append(keep_y(parent_y, 1, ans, x, y))
-            out.node = Node(ans, row, edges)
-        return out
+                edges.append(row.keeps[1](parent_y, 1, ans, x, y))
+        return handle(ans, Node(ans, row, edges) if edges else None, level)
 
     # ---- gradients -------------------------------------------------------------------------------------
 
@@ -272,23 +269,9 @@ class Tensor(Box):
     def __setitem__(self, index: Any, value: Any) -> None:
         self.replace(call(operator.setitem, (self, index, value), {}))
 
-    def __iadd__(self, other: Any) -> Self:
-        return self.replace(self + other)
-
-    def __isub__(self, other: Any) -> Self:
-        return self.replace(self - other)
-
-    def __imul__(self, other: Any) -> Self:
-        return self.replace(self * other)
-
-    def __itruediv__(self, other: Any) -> Self:
-        return self.replace(self / other)
-
-    def __ipow__(self, other: Any) -> Self:
-        return self.replace(self**other)
-
-    def __imatmul__(self, other: Any) -> Self:
-        return self.replace(self @ other)
+    __iadd__, __isub__ = in_place(operator.add), in_place(operator.sub)
+    __imul__, __itruediv__ = in_place(operator.mul), in_place(operator.truediv)
+    __ipow__, __imatmul__ = in_place(operator.pow), in_place(operator.matmul)
 
     # ---- conversions: loud where a gradient would be lost ----------------------------------------------
 
@@ -304,17 +287,8 @@ class Tensor(Box):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.array(self.convert("np.asarray(tensor)"), dtype=dtype, copy=copy)
 
-    def __float__(self) -> float:
-        return float(self.convert("float(tensor)"))
-
-    def __int__(self) -> int:
-        return int(self.convert("int(tensor)"))
-
-    def __complex__(self) -> complex:
-        return complex(self.convert("complex(tensor)"))
-
-    def __index__(self) -> int:
-        return operator.index(self.convert("tensor as an index"))
+    __float__, __int__, __complex__ = conversion(float), conversion(int), conversion(complex)
+    __index__ = conversion(operator.index)
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -413,20 +387,6 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
             f"and None cannot be differentiated."
         )
     return handle(value, leaf_node(value) if requires_grad else None, level)
-
-
-def array(nested: Any) -> Any:
-    """Make one tensor from nested lists that hold tensors; gradients flow to each of them.
-
-    >>> import microgd as mg
-    >>> t = mg.tensor(2.0, requires_grad=True)
-    >>> mg.array([[t, 0.0], [1.0, t * t]])
-    tensor([[2., 0.],
-            [1., 4.]], requires_grad=True)
-    """
-    if isinstance(nested, list | tuple):
-        return np.stack([array(item) for item in nested])
-    return nested if isinstance(nested, Box) else np.asarray(nested)[()]
 
 
 def stopped(value: Any) -> Any:

@@ -46,16 +46,20 @@ elementwise(np.log10, lambda g, x: over(g, x * np.log(10)))
 elementwise(np.log1p, lambda g, x: over(g, 1 + x))
 
 
-def share(x: Any, ans: Any, log: Any = 1.0) -> Any:
-    """exp(x - ans), the part that x has in a log of a sum; also where both are infinite."""
-    return np.exp(np.where(x == ans, 0, x - ans) * log)
+def lead(x: Any, y: Any) -> Any:
+    """x - y, and 0 where both are the same infinity."""
+    return np.where(x == y, 0, x - y)
 
 
-elementwise(np.logaddexp, lambda g, ans, x: g * share(x, ans), lambda g, ans, y: g * share(y, ans))
+elementwise(
+    np.logaddexp,
+    lambda g, x, y: g / (1 + np.exp(lead(y, x))),
+    lambda g, x, y: g / (1 + np.exp(lead(x, y))),
+)
 elementwise(
     np.logaddexp2,
-    lambda g, ans, x: g * share(x, ans, np.log(2)),
-    lambda g, ans, y: g * share(y, ans, np.log(2)),
+    lambda g, x, y: g / (1 + np.exp2(lead(y, x))),
+    lambda g, x, y: g / (1 + np.exp2(lead(x, y))),
 )
 
 # Trigonometry.

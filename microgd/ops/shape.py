@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from microgd.core.box import Box
 from microgd.core.primitive import composed, elementwise, linear
 
 
@@ -58,6 +59,22 @@ def stack(arrays: Any, axis: Any = 0) -> Any:
 
 
 composed(np.stack, stack)
+
+
+def array(nested: Any) -> Any:
+    """Make one tensor from nested lists that hold tensors; gradients flow to each of them.
+
+    >>> import microgd as mg
+    >>> t = mg.tensor(2.0, requires_grad=True)
+    >>> mg.array([[t, 0.0], [1.0, t * t]])
+    tensor([[2., 0.],
+            [1., 4.]], requires_grad=True)
+    """
+    if isinstance(nested, list | tuple):
+        return np.stack([array(item) for item in nested])
+    return nested if isinstance(nested, Box) else np.asarray(nested)[()]
+
+
 composed(np.vstack, lambda tup: np.concatenate([np.atleast_2d(x) for x in tup], axis=0))
 composed(np.column_stack, lambda tup: np.concatenate([x if x.ndim > 1 else x.reshape(-1, 1) for x in tup], axis=1))
 

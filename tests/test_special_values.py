@@ -1,0 +1,155 @@
+"""Points where a formula is awkward and mathematics, or a stated choice, gives the answer: a table of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import microgd as mg
+
+inf = np.inf
+
+# (what, function, point, derivative)
+POINTS = [
+    ("relu at 0", mg.relu, 0.0, 0.0),
+    ("abs at 0", np.abs, 0.0, 0.0),
+    ("abs at -0", np.abs, -0.0, 0.0),
+    ("sqrt at 0", np.sqrt, 0.0, inf),
+    ("cbrt at 0", np.cbrt, 0.0, inf),
+    ("log at 0", np.log, 0.0, inf),
+    ("sign", lambda x: np.sign(x) * x, 3.0, 1.0),
+    ("floor", lambda x: np.floor(x) + x, 2.0, 1.0),
+    ("round", lambda x: np.round(x) * 2 + x, 2.5, 1.0),
+    ("clip at the lower bound", lambda x: np.clip(x, 1, 2), 1.0, 1.0),
+    ("clip at the upper bound", lambda x: np.clip(x, 1, 2), 2.0, 1.0),
+    ("clip outside", lambda x: np.clip(x, 1, 2), 2.5, 0.0),
+    ("maximum in a tie", lambda x: np.maximum(x, 1.0), 1.0, 0.5),
+    ("minimum in a tie", lambda x: np.minimum(x, 1.0), 1.0, 0.5),
+    ("maximum with itself", lambda x: np.maximum(x, x), 1.0, 1.0),
+    ("fmax against NaN", lambda x: np.fmax(x, np.nan), 1.0, 1.0),
+    ("x ** 2 at 0", lambda x: x**2, 0.0, 0.0),
+    ("x ** 1 at 0", lambda x: x**1, 0.0, 1.0),
+    ("x ** 0 at 0", lambda x: x**0, 0.0, 0.0),
+    ("x ** 0.0 at 0", lambda x: x**0.0, 0.0, 0.0),
+    ("x ** 2.0 below 0", lambda x: x**2.0, -3.0, -6.0),
+    ("0 ** y", lambda y: np.float64(0.0) ** y, 2.0, 0.0),
+    ("tanh far out", np.tanh, 1000.0, 0.0),
+    ("sigmoid far left", mg.sigmoid, -1000.0, 0.0),
+    ("sigmoid far right", mg.sigmoid, 1000.0, 0.0),
+    ("softplus far right", mg.softplus, 1000.0, 1.0),
+    ("softplus far left", mg.softplus, -1000.0, 0.0),
+    ("logaddexp far apart", lambda x: np.logaddexp(x, -1000.0), 1000.0, 1.0),
+    ("logaddexp of equals", lambda x: np.logaddexp(x, 1000.0), 1000.0, 0.5),
+    ("logaddexp with -inf", lambda x: np.logaddexp(x, -inf), 3.0, 1.0),
+    ("hypot at 0", lambda x: np.hypot(x, 0.0), 0.0, 0.0),
+    ("arctan2 on the axis", lambda y: np.arctan2(y, -1.0), 0.0, -1.0),
+    ("remainder below 0", lambda x: x % 3.0, -1.0, 1.0),
+    ("a guarded sqrt, branch not taken", lambda x: np.where(x > 0, np.sqrt(np.abs(x)), 0.0), 0.0, 0.0),
+    ("a guarded sqrt, branch taken", lambda x: np.where(x > 0, np.sqrt(x), 0.0), 4.0, 0.25),
+    ("a guarded power", lambda x: np.where(x > 0, x**0.5, 0.0), 0.0, 0.0),
+    ("a guarded power of a power", lambda x: np.where(x > 0, (x**0.5) ** 0.5, 0.0), 0.0, 0.0),
+    ("0 times sqrt: an exact zero wins", lambda x: 0.0 * np.sqrt(x), 0.0, 0.0),
+    ("std of equal numbers", lambda x: np.std(x * np.ones(3)), 2.0, 0.0),
+    ("prod with one zero", lambda x: np.prod(mg.array([x, 2.0, 3.0])), 0.0, 6.0),
+    ("prod with two zeros", lambda x: np.prod(mg.array([x, 0.0, 3.0])), 0.0, 0.0),
+]
+
+GUARDED = [
+    ("log", lambda x: np.where(x > 0, np.log(np.where(x > 0, x, 1.0)), 0.0)),
+    ("sqrt", lambda x: np.where(x > 0, np.sqrt(x), 0.0)),
+    ("division", lambda x: np.where(x != 0, np.abs(x) / (x + (x == 0)), 0.0)),
+    ("power", lambda x: np.where(x > 0, x**0.25, 0.0)),
+    ("norm", lambda x: np.where(x > 0, np.sqrt(x * x), 0.0)),
+]
+
+
+@pytest.mark.parametrize(("what", "f", "point", "derivative"), POINTS, ids=[p[0] for p in POINTS])
+def test_first_derivative(what, f, point, derivative):
+    with np.errstate(divide="ignore"):  # NumPy warns of log(0) in the forward pass, as it should
+        assert mg.grad(f)(point) == derivative
+        x = mg.tensor(point, requires_grad=True)
+        f(x).backward()
+        assert x.grad == derivative
+        single = mg.grad(lambda x: np.sum(f(x)))(np.float32(point))
+        assert single == derivative
+        assert single.dtype == np.float32
+
+
+@pytest.mark.parametrize(("what", "f"), GUARDED, ids=[g[0] for g in GUARDED])
+def test_the_branch_not_taken_poisons_nothing(what, f):
+    assert mg.grad(f)(0.0) == 0.0
+    assert mg.grad(mg.grad(f))(0.0) == 0.0
+    values = np.array([0.0, 4.0, 0.0])
+    g = mg.grad(lambda x: np.sum(f(x) * np.array([1.0, 2.0, 3.0])))(values)
+    assert g[1] == pytest.approx(2 * mg.grad(f)(4.0))
+    assert g[0] == g[2] == 0.0
+
+
+def test_ties_of_an_extreme_share_evenly():
+    x = np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
+    np.testing.assert_allclose(mg.grad(lambda x: np.max(x))(x), [[0, 0.5, 0.5], [0, 0, 0]])
+    np.testing.assert_allclose(mg.grad(lambda x: np.sum(np.max(x, axis=1)))(x), [[0, 0.5, 0.5], [1 / 3] * 3])
+    np.testing.assert_allclose(mg.grad(lambda x: np.sum(np.min(x, axis=0)))(x), [[1, 0, 0], [0, 1, 1]])
+
+
+def test_repeated_indices_receive_every_share():
+    np.testing.assert_array_equal(mg.grad(lambda x: np.sum(x[[0, 0, 2]]))(np.zeros(3)), [2, 0, 1])
+
+
+def test_the_last_of_two_assignments_to_one_place_counts():
+    def f(v):
+        t = mg.tensor(np.zeros(3))
+        t[np.array([1, 1])] = v
+        return np.sum(t * np.array([5.0, 7.0, 9.0]))
+
+    np.testing.assert_array_equal(mg.grad(f)(np.ones(2)), [0, 7])
+
+
+def test_logsumexp_and_softmax_at_extremes():
+    x = np.array([1000.0, -1000.0, 1000.0])
+    np.testing.assert_array_equal(mg.grad(lambda x: mg.logsumexp(x))(x), [0.5, 0, 0.5])
+    np.testing.assert_array_equal(mg.softmax(x), [0.5, 0, 0.5])
+    g = mg.grad(lambda x: mg.log_softmax(x)[1])(x)
+    np.testing.assert_allclose(g, [-0.5, 1, -0.5], rtol=1e-15)
+    assert mg.logsumexp(np.array([-inf, -inf])) == -inf
+    np.testing.assert_array_equal(mg.grad(lambda x: mg.logsumexp(x))(np.array([-inf, 0.0])), [0, 1])
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0)])
+def test_empty_arrays(shape):
+    x = np.zeros(shape)
+    for f in (
+        np.sum,
+        np.prod,
+        lambda x: np.sum(np.exp(x) * x),
+        lambda x: np.sum(x.T @ x),
+        lambda x: np.sum(x[..., :1]),
+    ):
+        assert mg.grad(f)(x).shape == shape
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        lambda x: np.asfortranarray(x),
+        lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+        lambda x: x[::-1, ::-1],
+        lambda x: np.lib.stride_tricks.as_strided(x, writeable=False),
+    ],
+    ids=["Fortran order", "not contiguous", "negative strides", "read-only"],
+)
+def test_memory_layout_does_not_matter(layout):
+    x = np.arange(1.0, 7.0).reshape(2, 3)
+
+    def f(x):
+        return np.sum(np.log(x) @ x.T) + np.sum(x[:, 1:].reshape(-1) ** 2) + np.prod(x)
+
+    laid = layout(x)
+    np.testing.assert_allclose(mg.grad(f)(laid), mg.grad(f)(laid.copy()), rtol=1e-13)
+
+
+def test_the_backward_pass_never_warns():
+    """Warnings are errors in these tests, so an infinite local derivative must pass in silence."""
+    x = mg.tensor([0.0, 4.0], requires_grad=True)
+    np.sqrt(x).sum().backward()
+    np.testing.assert_array_equal(x.grad, [inf, 0.25])
