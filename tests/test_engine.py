@@ -440,6 +440,9 @@ class TestTensor:
         for f in (op.lt, op.le, op.gt, op.ge, op.eq, op.ne):
             np.testing.assert_array_equal(f(x, 2.0), f(values, 2.0))
             np.testing.assert_array_equal(f(2.0, x), f(2.0, values))
+        for out, want in zip(divmod(x, 2.0) + divmod(2.0, x), divmod(values, 2.0) + divmod(2.0, values), strict=True):
+            np.testing.assert_allclose(out.data, want)
+        assert round(mg.tensor(1.26), 1).item() == 1.3
         matrix = np.arange(4.0).reshape(2, 2)
         np.testing.assert_allclose((x @ matrix).data, values @ matrix)
         np.testing.assert_allclose((matrix @ x).data, matrix @ values)
@@ -450,6 +453,8 @@ class TestTensor:
         t = mg.tensor([1, 2, 3])
         np.testing.assert_array_equal((t & 1), [1, 0, 1])
         np.testing.assert_array_equal((4 | t), [5, 6, 7])
+        np.testing.assert_array_equal((t << 1), [2, 4, 6])
+        np.testing.assert_array_equal((8 >> t), [4, 2, 1])
         np.testing.assert_array_equal(~(t > 1), [True, False, False])
         assert [10, 20, 30][mg.tensor(1)] == 20
         assert np.arange(5)[mg.tensor([1, 3])].tolist() == [1, 3]

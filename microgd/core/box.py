@@ -168,6 +168,8 @@ class Box:
     __and__, __rand__ = flat_binary(np.bitwise_and, operator.and_)
     __or__, __ror__ = flat_binary(np.bitwise_or, operator.or_)
     __xor__, __rxor__ = flat_binary(np.bitwise_xor, operator.xor)
+    __lshift__, __rlshift__ = flat_binary(np.left_shift, operator.lshift)
+    __rshift__, __rrshift__ = flat_binary(np.right_shift, operator.rshift)
     __neg__ = unary(np.negative, operator.neg)
     __pos__ = unary(np.positive, operator.pos)
     __abs__ = unary(np.absolute, operator.abs)
@@ -188,10 +190,16 @@ class Box:
     max, min = method(np.max), method(np.min)
     mean, sum, prod = method(np.mean), method(np.sum), method(np.prod)
     ravel, squeeze, swapaxes = method(np.ravel), method(np.squeeze), method(np.swapaxes)
-    round = method(np.round)
+    round = __round__ = method(np.round)
     std, var = method(np.std), method(np.var)
     T = property(lambda self: np.transpose(self))
     mT = property(lambda self: np.swapaxes(self, -1, -2))  # noqa: N815  (NumPy's name)
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
 
     def flatten(self) -> Self:
         """All entries along one axis."""

@@ -135,7 +135,7 @@ elementwise(
 
 flat(np.sign, np.floor, np.ceil, np.trunc, np.rint, np.round, np.fix, np.floor_divide, np.heaviside)
 flat(np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
-flat(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert)
+flat(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift)
 flat(np.logical_and, np.logical_or, np.logical_xor, np.logical_not)
 flat(np.isnan, np.isinf, np.isfinite, np.signbit, np.isclose, np.allclose, np.array_equal, np.isposinf, np.isneginf)
 flat(np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.shape, np.ndim, np.size, np.result_type)
