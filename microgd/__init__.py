@@ -1,5 +1,6 @@
 """microgd: gradient descent, whole. The public names, and nothing else."""
 
+from microgd import nn, optim
 from microgd.core.tensor import Tensor, no_grad, tensor
 from microgd.ops.shape import array
 from microgd.ops.special import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
@@ -13,7 +14,9 @@ __all__ = [
     "grad",
     "log_softmax",
     "logsumexp",
+    "nn",
     "no_grad",
+    "optim",
     "relu",
     "sigmoid",
     "softmax",

@@ -205,6 +205,13 @@ class Tensor(Box):
         """Whether this tensor was made by hand, not computed from others that require a gradient."""
         return self.node is None or self.node.row is LEAF
 
+    def written(self) -> None:
+        """Say that this leaf's value was changed in place: graphs that hold the old value are void from now on."""
+        old = self.node
+        if old is not None:
+            self.node = Node(self.value, LEAF, [], old.grad)
+            old.edges = None
+
     def detach(self) -> Tensor:
         """The same value without history, as a tensor."""
         return constant(stopped(self.value), self.level)

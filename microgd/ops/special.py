@@ -48,7 +48,7 @@ def logsumexp(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
     """log(sum(exp(a))) along an axis, without overflow.
 
     >>> import numpy as np, microgd as mg
-    >>> float(mg.logsumexp(np.array([1000.0, 1000.0]))) == 1000 + np.log(2)
+    >>> float(mg.logsumexp(np.array([1000.0, 1000.0]))) - 1000 - float(np.log(2)) < 1e-12
     True
     """
     peak = np.max(a, axis=axis, keepdims=True)

@@ -1,0 +1,67 @@
+"""A runner at work in a process of its own, as its users have it: with its own library loaded and no other.
+
+Company would not be fair: Python's garbage collector walks over every object of every imported library, and the
+threads of one library disturb the next. These functions run inside that process, one call after another; the
+work being done is the module's one variable. They know nothing of rounds or of other runners.
+"""
+
+import gc
+import importlib
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from benchmarks import THREADS
+from benchmarks.work.base import Run, Work
+
+SEED = 0
+run: Run
+
+
+def prepare(work: Work, runner: str) -> str | None:
+    """Get ready for ``work``; the answer is a reason why this runner cannot do it, or None."""
+    global run
+    if runner in work.absent:
+        return work.absent[runner]
+    try:
+        module = importlib.import_module(runner)
+    except ImportError as error:
+        return f"not installed ({error})"
+    if runner == "torch":
+        module.set_num_threads(THREADS)
+    elif runner == "jax":
+        module.config.update("jax_enable_x64", True)
+    elif runner == "mygrad":
+        module.turn_memory_guarding_off()  # its manual's advice for speed
+    run = getattr(work, runner)(*work.problem(np.random.default_rng(SEED)))
+    return None
+
+
+def answers() -> list[Any]:
+    """Do the work once; what it computed, as NumPy arrays."""
+    return plain(run())
+
+
+def plain(values: Sequence[Any]) -> list[Any]:
+    """Arrays and tensors of any library as NumPy arrays, copied: some runners work in place."""
+    return [np.array(v.detach() if hasattr(v, "detach") else getattr(v, "data", v)) for v in values]
+
+
+def turn(seconds: float) -> float:
+    """Seconds per call, over as many calls as fill ``seconds``.
+
+    The first call is not counted, except to see how many are needed: it warms the caches and lets the threads of
+    the runner before come to rest. The collector is run once before the calls, and stays on during them.
+    """
+    gc.collect()
+    calls = max(1, round(seconds / timed(1)))
+    return timed(calls) / calls
+
+
+def timed(calls: int) -> float:
+    start = perf_counter()
+    for _ in range(calls):
+        run()
+    return perf_counter() - start

@@ -1,0 +1,103 @@
+"""Flat: the parameters of one group and dtype, side by side in one buffer.
+
+A hundred small parameters then cost one pass instead of a hundred. The values of the parameters are views of the
+buffer, so an update in place moves the model; a value that was replaced from outside is taken in again before the
+next step. The buffer is updated block by block, so that a rule's temporaries stay in the processor's cache and the
+rule can be written as a plain formula. This file does not know any rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from microgd.core.tensor import Tensor
+from microgd.errors import DtypeError, NonFiniteError, ShapeError
+
+BLOCK = 16384  # entries; a few such arrays of doubles fit into a level-2 cache
+
+
+class Flat:
+    """Values, optimizer state and step counts of some parameters. ``initial`` names the state and its first value."""
+
+    def __init__(self, named: list[tuple[str, Tensor]], initial: dict[str, float]) -> None:
+        self.names = [name for name, _ in named]
+        self.params = [p for _, p in named]
+        bounds = np.cumsum([0, *[p.size for p in self.params]])
+        self.parts = [slice(int(start), int(stop)) for start, stop in pairwise(bounds)]
+        self.values = np.empty(int(bounds[-1]), self.params[0].dtype)
+        self.gathered = np.empty_like(self.values)
+        self.state = {name: np.full_like(self.values, value) for name, value in initial.items()}
+        self.steps = [0] * len(self.params)
+        self.held: list[Any] = [None] * len(self.params)
+        self.take_in()
+
+    def take_in(self) -> None:
+        """Make every parameter's value a view of the buffer, whatever it was set to since the last step."""
+        for k, (p, part) in enumerate(zip(self.params, self.parts, strict=True)):
+            if p.value is not self.held[k]:
+                self.values[part] = np.reshape(p.value, -1)
+                self.hold(k)
+
+    def hold(self, k: int) -> None:
+        """Point parameter ``k`` at its part of the buffer; a NumPy scalar cannot be a view and is copied."""
+        p = self.params[k]
+        p.value = self.held[k] = self.values[self.parts[k]].reshape(p.shape)[()]
+
+    def gradients(self) -> list[Any]:
+        """The gradient of every parameter as a flat array, checked, or None where there is none."""
+        return [self.checked(name, p) for name, p in zip(self.names, self.params, strict=True)]
+
+    def checked(self, name: str, p: Tensor) -> Any:
+        """One gradient, or the reason why no step can be made with it."""
+        g = p.grad.value if isinstance(p.grad, Tensor) else p.grad
+        if g is None:
+            return None
+        if g.shape != p.shape:
+            raise ShapeError(f"step: {name} has shape {p.shape}, its gradient {g.shape}")
+        if g.dtype != p.dtype:
+            raise DtypeError(f"step: {name} is {p.dtype}, its gradient {g.dtype}; convert one of them with .astype")
+        if not np.isfinite(np.add.reduce(g, axis=None)) and not np.all(np.isfinite(g)):
+            bad = np.size(g) - np.count_nonzero(np.isfinite(g))
+            raise NonFiniteError(
+                f"step: the gradient of {name}, shape {p.shape}, has {bad} entries that are NaN or infinite; nothing "
+                f"was updated. Lower the learning rate, or look for a division by zero or an overflow in the loss."
+            )
+        return np.reshape(g, -1)
+
+    def blocks(self, gradients: list[Any]) -> Iterator[tuple[slice, Any, int]]:
+        """Count a step for every parameter with a gradient, and cut the work into (part of the buffer, gradient, step).
+
+        Neighbours with small gradients and the same count are gathered, so that they share blocks.
+        """
+        runs: list[tuple[slice, Any, int]] = []
+        for k, (part, g) in enumerate(zip(self.parts, gradients, strict=True)):
+            if g is None:
+                continue
+            self.steps[k] += 1
+            step = self.steps[k]
+            if g.size < BLOCK:
+                self.gathered[part] = g
+                last = runs[-1] if runs else None
+                if last and last[1] is self.gathered and last[2] == step and last[0].stop == part.start:
+                    runs.pop()
+                    part = slice(last[0].start, part.stop)
+                runs.append((part, self.gathered, step))
+            else:
+                runs.append((part, g, step))
+        for part, g, step in runs:
+            offset = 0 if g is self.gathered else part.start
+            for start in range(part.start, part.stop, BLOCK):
+                stop = min(start + BLOCK, part.stop)
+                yield slice(start, stop), g[start - offset : stop - offset], step
+
+    def publish(self, gradients: list[Any]) -> None:
+        """Tell the parameters that moved; graphs that hold their old values are void."""
+        for k, g in enumerate(gradients):
+            if g is not None:
+                if not self.params[k].shape:
+                    self.hold(k)
+                self.params[k].written()

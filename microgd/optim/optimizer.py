@@ -1,0 +1,203 @@
+"""Optimizer: parameters, groups, checks and state; everything but the rule.
+
+A rule is a subclass: it names its hyper-parameters in ``__init__``, its state in ``initial_state``, and writes its
+formula in ``update``, on flat blocks of parameters (``p``), gradients (``g``) and state (``s``). Weight decay that is
+added to the gradient, maximisation, parameter groups, saving and loading are the same for all and live here. Names,
+defaults and layout are those of ``torch.optim``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from microgd.core.tensor import Tensor
+from microgd.core.tree import flatten
+from microgd.errors import OptionError, ShapeError
+from microgd.optim.flat import Flat
+
+Group = dict[str, Any]
+
+# Hyper-parameter: what it must satisfy, and how that is said.
+RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "lr": (lambda x: 0 <= x < np.inf, "a finite rate, 0 or more"),
+    "momentum": (lambda x: 0 <= x < np.inf, "0 or more"),
+    "dampening": (lambda x: -np.inf < x < np.inf, "a finite number"),
+    "weight_decay": (lambda x: 0 <= x < np.inf, "0 or more"),
+    "eps": (lambda x: 0 <= x < np.inf, "0 or more"),
+    "alpha": (lambda x: 0 <= x < 1, "in [0, 1)"),
+    "lr_decay": (lambda x: 0 <= x < np.inf, "0 or more"),
+    "initial_accumulator_value": (lambda x: 0 <= x < np.inf, "0 or more"),
+    "betas": (lambda x: len(x) == 2 and all(0 <= beta < 1 for beta in x), "two numbers in [0, 1)"),
+}
+
+
+class Optimizer:
+    """Base of every optimizer. ``defaults`` are the hyper-parameters of groups that do not set their own.
+
+    Args:
+        params: leaf tensors that require a gradient: one, a list, a dict or any container of them; or a list of
+            groups ``{"params": ..., "lr": ...}`` with hyper-parameters of their own.
+        defaults: hyper-parameters by name.
+
+    Raises:
+        OptionError: no parameters, one given twice, one that is no leaf, or a hyper-parameter out of range.
+    """
+
+    decoupled = False
+    """Whether weight decay shrinks the parameter directly (AdamW) instead of being added to the gradient."""
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        self.defaults = defaults
+        self.param_groups: list[Group] = []
+        self.flats: list[list[Flat]] = []
+        params = list(params) if isinstance(params, Iterator) else params
+        grouped = isinstance(params, list | tuple) and any(isinstance(g, dict) and "params" in g for g in params)
+        for group in params if grouped else [{"params": params}]:
+            self.add_param_group(group)
+
+    def initial_state(self, group: Group) -> dict[str, float]:
+        """The names of the state arrays that the rule keeps for this group, with their first values."""
+        return {}
+
+    def update(self, p: Any, g: Any, s: dict[str, Any], t: int, group: Group) -> None:
+        """Move ``p`` in place, given its gradient ``g``, state ``s`` and the number ``t`` of this step, from 1."""
+        raise NotImplementedError
+
+    def check(self, group: Group) -> None:
+        """Refuse hyper-parameters that make no sense."""
+        kind = type(self).__name__
+        for name, value in group.items():
+            if name in RANGES:
+                valid, expected = RANGES[name]
+                try:
+                    good = valid(value)
+                except TypeError:
+                    good = False
+                if not good:
+                    raise OptionError(f"{kind}: {name} must be {expected}, got {value!r}")
+            elif name not in self.defaults and name != "params":
+                raise OptionError(f"{kind}: unknown option {name!r}; it has {', '.join(self.defaults)}")
+
+    def add_param_group(self, group: Group) -> None:
+        """Add parameters with hyper-parameters of their own."""
+        kind, number = type(self).__name__, len(self.param_groups)
+        group = {**self.defaults, **group}
+        self.check(group)
+        given = group["params"]
+        named = [
+            (f"parameter {path} of group {number}".replace("  ", " "), p)
+            for path, p in flatten(list(given) if isinstance(given, Iterator) else given)[0]
+        ]
+        if not named:
+            raise OptionError(f"{kind}: no parameters given (group {number}); was a generator already used up?")
+        seen = {id(p) for old in self.param_groups for p in old["params"]}
+        for name, p in named:
+            if not isinstance(p, Tensor):
+                raise OptionError(f"{kind}: {name} is a {type(p).__name__}; make it with mg.tensor(requires_grad=True)")
+            if not (p.is_leaf and p.requires_grad):
+                what = "does not require a gradient" if p.is_leaf else "was computed from other tensors"
+                raise OptionError(f"{kind}: {name}, shape {p.shape}, {what}; only leaves with requires_grad=True move")
+            if id(p) in seen:
+                raise OptionError(f"{kind}: {name}, shape {p.shape}, is given twice; it would move twice a step")
+            seen.add(id(p))
+        group["params"] = [p for _, p in named]
+        dtypes = dict.fromkeys(p.dtype for _, p in named)
+        initial = self.initial_state(group)
+        self.flats.append([Flat([(n, p) for n, p in named if p.dtype == dtype], initial) for dtype in dtypes])
+        self.param_groups.append(group)
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move every parameter that has a gradient, all at once, from the same point.
+
+        All gradients are checked before the first parameter moves. Values are written in place: a graph recorded
+        before the step holds the old values, and sweeping it afterwards raises.
+
+        Args:
+            closure: computes the loss again and calls ``backward``; its result is returned.
+
+        Raises:
+            NonFiniteError: a gradient with a NaN or infinity. ShapeError, DtypeError: one that does not fit.
+        """
+        loss = None if closure is None else closure()
+        work = [
+            (group, flat, flat.gradients())
+            for group, flats in zip(self.param_groups, self.flats, strict=True)
+            for flat in flats
+        ]
+        for group, flat, gradients in work:
+            flat.take_in()
+            decay = group["weight_decay"]
+            for part, g, t in flat.blocks(gradients):
+                p = flat.values[part]
+                if group["maximize"]:
+                    g = -g
+                if decay and self.decoupled:
+                    p *= 1 - group["lr"] * decay
+                elif decay:
+                    g = g + decay * p
+                self.update(p, g, {name: array[part] for name, array in flat.state.items()}, t, group)
+            flat.publish(gradients)
+        return loss
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
+    def places(self) -> list[tuple[Group, Flat, int]]:
+        """For every parameter, in order: its group, and where its state lies."""
+        where = {id(p): (flat, k) for flats in self.flats for flat in flats for k, p in enumerate(flat.params)}
+        return [(group, *where[id(p)]) for group in self.param_groups for p in group["params"]]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to continue exactly: state by parameter index, and the groups. Arrays are copies."""
+        state = {}
+        for index, (_, flat, k) in enumerate(self.places()):
+            if flat.steps[k]:
+                shape, part = flat.params[k].shape, flat.parts[k]
+                arrays = {name: array[part].reshape(shape).copy()[()] for name, array in flat.state.items()}
+                state[index] = {"step": flat.steps[k], **arrays}
+        groups, first = [], 0
+        for group in self.param_groups:
+            indices = list(range(first, first + len(group["params"])))
+            groups.append({**group, "params": indices})
+            first += len(indices)
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from what ``state_dict`` returned; parameters are matched by their order.
+
+        Raises:
+            OptionError, ShapeError: it belongs to other parameters or to another rule. Nothing is changed then.
+        """
+        kind = type(self).__name__
+        groups, state = state_dict["param_groups"], state_dict["state"]
+        ours, theirs = ([len(g["params"]) for g in side] for side in (self.param_groups, groups))
+        if ours != theirs:
+            raise OptionError(f"{kind}: the saved groups hold {theirs} parameters, this optimizer's {ours}")
+        for group in groups:
+            self.check(group)
+        for index, (_, flat, k) in enumerate(self.places()):
+            saved = state.get(index, {})
+            if saved and set(saved) != {"step", *flat.state}:
+                raise OptionError(
+                    f"{kind}: {flat.names[k]} needs the state {', '.join(flat.state) or 'step'}, the saved one has "
+                    f"{', '.join(sorted(saved))}; it was saved by another rule or with other options"
+                )
+            for name in flat.state:
+                if saved and np.shape(saved[name]) != flat.params[k].shape:
+                    raise ShapeError(
+                        f"{kind}: {flat.names[k]} has shape {flat.params[k].shape}, its saved {name} "
+                        f"{np.shape(saved[name])}"
+                    )
+        for group, saved_group in zip(self.param_groups, groups, strict=True):
+            group.update({name: value for name, value in saved_group.items() if name != "params"})
+        for index, (group, flat, k) in enumerate(self.places()):
+            saved = state.get(index, {"step": 0, **self.initial_state(group)})
+            flat.steps[k] = saved["step"]
+            for name, array in flat.state.items():
+                array[flat.parts[k]] = np.reshape(saved[name], -1)
