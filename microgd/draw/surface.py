@@ -1,0 +1,65 @@
+"""Error surfaces of two parameters, and the path walked over them, as a map and in three dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from microgd.draw.curves import BLUE, ORANGE, figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = Any
+
+
+def error_surface(
+    loss: Callable[[Array, Array], Array],
+    path: Array,
+    names: tuple[str, str],
+    best: Array | None = None,
+    loss_name: str = "loss",
+) -> Figure:
+    """The loss over two parameters around the path, with the path.
+
+    Args:
+        loss: takes two arrays of one shape, the first and the second parameter, and returns the losses.
+        path: parameters over time, shape (epochs + 1, 2). names: of the two parameters.
+        best: the minimum, where it is known; marked by a star. loss_name: for the axis.
+    """
+    path = np.asarray(path)
+    shown = path if best is None else np.vstack([path, best])
+    first, second = np.meshgrid(*(span(shown[:, k]) for k in (0, 1)), indexing="ij")
+    height, along = loss(first, second), loss(path[:, 0], path[:, 1])
+    picture = figure(12.0, 5.0)
+
+    flat = picture.add_subplot(1, 2, 1)
+    low = min(np.min(height), np.min(along))
+    gap = max(np.max(height) - low, 1e-300)
+    levels = low + gap * np.geomspace(1e-4, 1, 22)
+    flat.contourf(first, second, height, levels=np.concatenate([[low - 1e-9 * gap], levels]), cmap="viridis_r")
+    flat.contour(first, second, height, levels=levels, colors="white", linewidths=0.4, alpha=0.5)
+    flat.plot(path[:, 0], path[:, 1], color="white", lw=3.5)
+    flat.plot(path[:, 0], path[:, 1], color=ORANGE, lw=1.8, marker=".", markersize=5, label="path, a dot per epoch")
+    flat.plot(*path[0], "o", color=ORANGE, markeredgecolor="white", markersize=9, label="start")
+    if best is not None:
+        flat.plot(*best, "*", color=BLUE, markeredgecolor="white", markersize=15, label="minimum")
+    flat.set(xlabel=names[0], ylabel=names[1], title=f"{loss_name} seen from above")
+    flat.legend(loc="best", framealpha=0.9)
+
+    solid: Any = picture.add_subplot(1, 2, 2, projection="3d")
+    solid.computed_zorder = False  # the path lies on the surface and must not be hidden by it
+    solid.plot_surface(first, second, height, cmap="viridis_r", alpha=0.75, rstride=2, cstride=2, linewidth=0, zorder=1)
+    solid.plot(path[:, 0], path[:, 1], along, color=ORANGE, lw=2, marker=".", markersize=4, zorder=3)
+    solid.set(xlabel=names[0], ylabel=names[1], title=f"{loss_name} as a surface")
+    solid.view_init(elev=35, azim=-60)
+    return picture
+
+
+def span(values: Array) -> Array:
+    """A grid over the values and a margin of 30 %."""
+    low, high = float(np.min(values)), float(np.max(values))
+    margin = 0.3 * (high - low) or 0.5 * abs(low) or 1.0
+    return np.linspace(low - margin, high + margin, 121)

@@ -1,0 +1,106 @@
+"""Files that cannot run code: nested containers of arrays, numbers and text in one npz.
+
+The structure is kept as JSON beside the arrays, and read with ``allow_pickle=False``. Files are written under a
+temporary name in the same folder, flushed to disk and renamed, so that a crash leaves the old file as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from microgd.core.tensor import Tensor, tensor
+from microgd.errors import DataError, DtypeError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary file beside ``path`` that takes its place when the block ends well, and vanishes otherwise."""
+    path = Path(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    try:
+        yield Path(name)
+        with open(name, "rb") as written:
+            os.fsync(written.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def save(path: str | Path, obj: Any) -> None:
+    """Write nested dicts, lists and tuples of arrays, tensors, numbers, text, booleans and None.
+
+    Args:
+        path: where to; conventionally ending in ``.npz``. obj: what to write. Leaf tensors stay tensors.
+
+    Raises:
+        DtypeError: something else is inside. OSError: the file cannot be written; an older one is left as it was.
+
+    >>> import numpy as np, os, tempfile, microgd as mg
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.npz")
+    >>> mg.save(path, {"w": np.array([1.0, 2.0]), "name": "line"})
+    >>> mg.load(path)
+    {'w': array([1., 2.]), 'name': 'line'}
+    """
+    arrays: dict[str, Any] = {}
+    structure = json.dumps(encoded(obj, arrays, ""))
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, structure=np.array(structure), **arrays)
+
+
+def load(path: str | Path) -> Any:
+    """Read what ``save`` wrote.
+
+    Raises:
+        DataError: no such file, or not one that ``save`` wrote.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return decoded(json.loads(str(stored["structure"])), stored)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: not a file written by mg.save ({error})") from None
+
+
+def encoded(obj: Any, arrays: dict[str, Any], path: str) -> Any:
+    """``obj`` as JSON, with its arrays put aside under the names that stand in their places."""
+    if obj is None or isinstance(obj, bool | str) or type(obj) in (int, float):
+        return obj
+    if isinstance(obj, list):
+        return [encoded(item, arrays, f"{path}[{k}]") for k, item in enumerate(obj)]
+    if isinstance(obj, tuple):
+        return {"tuple": [encoded(item, arrays, f"{path}[{k}]") for k, item in enumerate(obj)]}
+    if isinstance(obj, dict):
+        return {"dict": [[encoded(k, arrays, path), encoded(v, arrays, f"{path}[{k!r}]")] for k, v in obj.items()]}
+    value = obj.data if isinstance(obj, Tensor) else obj
+    if not isinstance(value, np.ndarray | np.generic) or value.dtype.hasobject:
+        raise DtypeError(f"save: {path or 'the object'} is a {type(obj).__name__}; expected arrays, numbers, text, None")
+    name = f"array{len(arrays)}"
+    arrays[name] = value
+    return {"tensor": name, "requires_grad": obj.requires_grad} if isinstance(obj, Tensor) else {"array": name}
+
+
+def decoded(obj: Any, stored: Any) -> Any:
+    """The inverse of ``encoded``."""
+    if isinstance(obj, list):
+        return [decoded(item, stored) for item in obj]
+    if not isinstance(obj, dict):
+        return obj
+    if "tuple" in obj:
+        return tuple(decoded(item, stored) for item in obj["tuple"])
+    if "dict" in obj:
+        return {decoded(k, stored): decoded(v, stored) for k, v in obj["dict"]}
+    if "tensor" in obj:
+        return tensor(stored[obj["tensor"]], requires_grad=obj["requires_grad"])
+    return stored[obj["array"]][()]
