@@ -12,10 +12,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import microgd as mg
+from microgd.data import BUNDLED, read_csv
 
-rng = np.random.default_rng(0)
-hours = rng.uniform(1, 10, 100)
-scores = 35 + 5.5 * hours + rng.normal(scale=6, size=100)
+hours, scores = read_csv(BUNDLED).values.T  # 100 students, made from a seed
 center, spread = hours.mean(), hours.std()
 x = (hours - center) / spread
 

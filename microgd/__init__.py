@@ -1,23 +1,29 @@
 """microgd: gradient descent, whole. The public names, and nothing else."""
 
-from microgd import nn, optim
+from microgd import data, nn, optim
 from microgd.core.tensor import Tensor, no_grad, tensor
 from microgd.ops.shape import array
 from microgd.ops.special import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from microgd.train import History, fit, load, save
 from microgd.transforms.reverse import grad, stop_gradient, value_and_grad, vjp
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "History",
     "Tensor",
     "array",
+    "data",
+    "fit",
     "grad",
+    "load",
     "log_softmax",
     "logsumexp",
     "nn",
     "no_grad",
     "optim",
     "relu",
+    "save",
     "sigmoid",
     "softmax",
     "softplus",

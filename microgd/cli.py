@@ -7,21 +7,30 @@ computed before the first file is written. What a user can get wrong ends in one
 
 from __future__ import annotations
 
+import csv
+import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import numpy as np
+
 try:
     import typer
     from rich.console import Console
-except ImportError as error:  # pragma: no cover
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.table import Table as Grid
+except ImportError as error:
     sys.exit(f"microgd: the command line needs {error.name}; install it with: pip install 'microgd[cli]'")
 
+from microgd.data import BUNDLED, Table, read_csv
 from microgd.errors import DataError, MicrogdError, OptionError
-from microgd.train.regression import Regression, Settings
+from microgd.train.checkpoint import load, replacing, save
+from microgd.train.regression import Fitted, Model, Settings, descend, probability
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 out, err = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
@@ -49,3 +58,224 @@ def one_sentence() -> Iterator[None]:
 def fail(message: str) -> NoReturn:
     err.print("microgd:", message, markup=False)
     raise typer.Exit(2)
+
+
+@app.command()
+def fit(
+    data: Annotated[Path | None, typer.Argument(help="CSV file of numbers. Without it: the bundled set.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Column to predict, by name or number. [default: the last]")
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Columns to predict from, as a,b,c. [default: all others]")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="linear or logistic. [default: by the target]")] = None,
+    optimizer: Annotated[str, typer.Option(help="sgd, momentum, nesterov, adagrad, rmsprop or adam.")] = "sgd",
+    lr: Annotated[float | None, typer.Option(help="Learning rate. [default: from the curvature of the loss]")] = None,
+    epochs: Annotated[int, typer.Option(help="Passes over the data, at most.")] = 1000,
+    batch_size: Annotated[str, typer.Option(help="full, 1 (stochastic) or n rows a step (mini-batch).")] = "full",
+    seed: Annotated[int, typer.Option(help="For the order of the rows.")] = 0,
+    standardise: Annotated[bool, typer.Option(help="Descend on features of mean 0 and deviation 1.")] = True,
+    l2: Annotated[float, typer.Option(help="Penalty: l2 times the squared coefficients.")] = 0.0,
+    tolerance: Annotated[float, typer.Option(help="Stop at relative changes below it; 0: never.")] = 1e-9,
+    patience: Annotated[int, typer.Option(help="... for so many epochs in a row.")] = 10,
+    initial: Annotated[str | None, typer.Option(help="Start, as intercept,slope,... [default: zeros]")] = None,
+    output: Annotated[Path, typer.Option("--out", "-o", help="Folder for pictures and files.")] = Path("microgd-fit"),
+) -> None:
+    """Fit a linear or logistic regression by gradient descent, and show it."""
+    with one_sentence():
+        table = read_csv(BUNDLED if data is None else data)
+        if data is None:
+            out.print("Data: hours studied against exam scores; 100 rows made from a seed.")
+        inputs, goal, names, goal_name = columns(table, target, features)
+        settings = Settings(
+            model=model,
+            optimizer=optimizer.lower(),
+            lr=lr,
+            epochs=epochs,
+            batch_size=None if batch_size == "full" else number(int, batch_size, "--batch-size"),
+            seed=seed,
+            standardise=standardise,
+            l2=l2,
+            tolerance=tolerance,
+            patience=patience,
+            initial=None if initial is None else [number(float, part, "--initial") for part in initial.split(",")],
+        )
+        if output.exists() and not output.is_dir():
+            raise DataError(f"{output}: is a file; name a folder with --out")
+        with progress(epochs) as advance:
+            fitted = descend(inputs, goal, names, goal_name, settings, advance)
+        report(fitted, len(inputs), settings)
+        written = write(fitted, inputs, goal, settings, table.source, output)
+        out.print(f"Written to {output}{'/' if output.name else ''}: {', '.join(written)}", soft_wrap=True)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="model.npz, as written by fit.")],
+    data: Annotated[Path, typer.Argument(help="CSV file with the model's features.")],
+    output: Annotated[Path | None, typer.Option("--out", "-o", help="CSV file. [default: standard output]")] = None,
+) -> None:
+    """Apply a fitted model to a CSV file."""
+    with one_sentence():
+        stored = load(model)
+        if not isinstance(stored, dict) or set(stored) != {f.name for f in dataclasses.fields(Model)}:
+            raise DataError(f"{model}: not a model written by microgd fit")
+        fitted = Model(**stored)
+        table = read_csv(data)
+        inputs = table.values[:, positions(table, fitted)]
+        scores = fitted.scores(inputs)
+        lines = [f"{fitted.target}", *(f"{value:.10g}" for value in fitted.predict(inputs))]
+        if fitted.kind == "logistic":
+            chances = [f"probability of {fitted.classes[1]:g}", *(f"{p:.10g}" for p in probability(scores))]
+            lines = [f"{label},{chance}" for label, chance in zip(lines, chances, strict=True)]
+        text = "\n".join(lines) + "\n"
+        if output is None:
+            sys.stdout.write(text)
+        else:
+            with replacing(output) as temporary:
+                temporary.write_text(text)
+
+
+def number(kind: type, text: str, option: str) -> Any:
+    """A number from the command line."""
+    try:
+        return kind(text)
+    except ValueError:
+        raise OptionError(f"{option}: {text!r} is not {'a whole number' if kind is int else 'a number'}") from None
+
+
+def columns(table: Table, target: str | None, features: str | None) -> tuple[Any, Any, list[str], str]:
+    """Inputs, target, and their names."""
+    goal = len(table.names) - 1 if target is None else table.index(target)
+    if features is None:
+        chosen = [k for k in range(len(table.names)) if k != goal]
+    else:
+        chosen = [table.index(name.strip()) for name in features.split(",")]
+    if not chosen:
+        raise DataError(f"{table.source}: only one column; a target and at least one feature are needed")
+    if goal in chosen:
+        raise OptionError(f"--features: {table.names[goal]!r} is the target; a model must not see what it predicts")
+    return table.values[:, chosen], table.values[:, goal], [table.names[k] for k in chosen], table.names[goal]
+
+
+def positions(table: Table, model: Model) -> list[int]:
+    """Where a table holds the features of a model: by name, or without a header by position."""
+    if table.has_header:
+        return [table.index(name) for name in model.features]
+    wanted = len(model.features)
+    if len(table.names) not in (wanted, wanted + 1):
+        raise DataError(
+            f"{table.source}: {len(table.names)} columns without a header; the model needs {wanted}: "
+            f"{', '.join(model.features)}"
+        )
+    return list(range(wanted))
+
+
+@contextmanager
+def progress(epochs: int) -> Iterator[Callable[[int, float], None]]:
+    """A bar on stderr that is drawn a hundred times, not once an epoch."""
+    loss = TextColumn("loss {task.fields[loss]:.6g}")
+    every, done = max(epochs // 100, 1), 0
+    with Progress(TextColumn("descending"), BarColumn(), MofNCompleteColumn(), loss, console=err) as bar:
+        task = bar.add_task("", total=epochs, loss=float("nan"))
+
+        def advance(epoch: int, value: float) -> None:
+            nonlocal done
+            done = epoch
+            if epoch % every == 0:
+                bar.update(task, completed=epoch, loss=value)
+
+        yield advance
+        bar.update(task, completed=done, total=done)
+
+
+def report(fitted: Fitted, rows: int, settings: Settings) -> None:
+    """The tables: parameters in the data's own units, then what the descent was and is worth."""
+    model, history, best = fitted.model, fitted.history, fitted.closed_form
+    parameters = Grid(title=f"{model.kind} regression of {model.target}, {rows} rows", title_justify="left")
+    parameters.add_column("parameter")
+    parameters.add_column("by descent", justify="right")
+    if best is not None:
+        parameters.add_column("closed form", justify="right")
+    for k, name in enumerate(["intercept", *model.features]):
+        values = [fitted.path[-1][k], *([] if best is None else [best[k]])]
+        parameters.add_row(escape(name), *map(figures, values))
+    out.print(parameters)
+    summary = Grid.grid(padding=(0, 2))
+    name = "log loss" if model.kind == "logistic" else "mean squared error"
+    name += f" + {settings.l2:g} |w|^2" if settings.l2 else ""
+    summary.add_row(name, f"{figures(history.losses[0])} at the start, {figures(history.losses[-1])} at the end")
+    for metric, value in fitted.metrics.items():
+        summary.add_row(metric, f"{value:.4f}")
+    if model.classes:
+        summary.add_row("classes", f"{model.classes[1]:g} against {model.classes[0]:g}")
+    batch = "all rows" if settings.batch_size is None else f"{settings.batch_size} rows"
+    scaled = "standardised features" if settings.standardise else "features as they are"
+    rate = f"rate {fitted.rate:.4g}" + (" (from the data)" if settings.lr is None else "")
+    summary.add_row("descent", f"{settings.optimizer}, {rate}, {batch} a step, {scaled}")
+    summary.add_row("stopped", f"{history.stopped}; {history.steps} steps in {history.seconds:.2f} s")
+    out.print(summary)
+
+
+def figures(value: float) -> str:
+    """Four decimals, or four digits where those would show nothing."""
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e7 else f"{value:.4g}"
+
+
+def write(fitted: Fitted, inputs: Any, goal: Any, settings: Settings, source: str, folder: Path) -> list[str]:
+    """All files of a fit; pictures are drawn before the first file is replaced."""
+    model, history = fitted.model, fitted.history
+    pictures = draw(fitted, inputs, goal)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        with replacing(folder / name) as temporary:
+            picture.savefig(temporary)
+    save(folder / "model.npz", model.as_dict())
+    chosen = {**dataclasses.asdict(settings), "model": model.kind, "lr": fitted.rate, "data": source}
+    used = {**chosen, "target": model.target, "features": model.features}
+    heads = ["epoch", "loss", "intercept", *model.features]
+    table = np.column_stack([np.arange(len(history.losses)), history.losses, fitted.path])
+    with replacing(folder / "settings.json") as temporary:
+        temporary.write_text(json.dumps(used, indent=2) + "\n")
+    with replacing(folder / "history.csv") as temporary, open(temporary, "w", newline="") as file:
+        csv.writer(file).writerows([heads, *([int(row[0]), *row[1:].tolist()] for row in table)])
+    return [*pictures, "model.npz", "settings.json", "history.csv"]
+
+
+def draw(fitted: Fitted, inputs: Any, goal: Any) -> dict[str, Any]:
+    """The pictures, by file name; none without matplotlib, and a word about it."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        out.print("No pictures: they need matplotlib; install it with: pip install 'microgd\\[plot]'")
+        return {}
+    mpl.use("Agg")
+    from microgd.draw import error_surface, learning_curve, line_as_it_moves
+
+    model, best = fitted.model, fitted.closed_form
+    logistic = model.kind == "logistic"
+    loss_name = "log loss" if logistic else "mean squared error"
+    pictures = {"learning_curve.png": learning_curve(fitted.history.losses, loss_name)}
+    if len(model.features) == 1:
+        x, feature = inputs[:, 0], model.features[0]
+
+        def curve(grid: Any, parameters: Any) -> Any:
+            line = parameters[0] + parameters[1] * grid
+            return probability(line) if logistic else line
+
+        y = (goal == model.classes[1]).astype(float) if logistic else goal
+        target = f"probability that {model.target} is {model.classes[1]:g}" if logistic else model.target
+        pictures["line.png"] = line_as_it_moves(x, y, fitted.path, curve, (feature, target), best)
+        names = ("intercept", f"slope of {feature}")
+        pictures["surface.png"] = error_surface(fitted.loss, fitted.path, names, best, loss_name)
+    return pictures
+
+
+def main() -> None:
+    """The entry point of the ``microgd`` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

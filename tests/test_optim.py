@@ -214,7 +214,7 @@ class TestParameters:
             p.grad = np.ones_like(p.data)
         optimizer.step()
         assert model["layers"][0][0].item() == 2.0
-        assert len(SGD((leaf(1.0) for _ in range(3))).param_groups[0]["params"]) == 3
+        assert len(SGD(leaf(1.0) for _ in range(3)).param_groups[0]["params"]) == 3
         assert len(SGD(leaf(1.0)).param_groups[0]["params"]) == 1
 
     def test_groups_have_their_own_options(self):

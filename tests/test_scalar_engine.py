@@ -57,6 +57,15 @@ def test_float32_scalars_too():
     assert (type(x.data), type(y.data), type(x.grad)) == (np.float32, np.float32, np.float32)
 
 
+def test_an_optimizer_leaves_scalars_scalars():
+    m, b = mg.tensor(1.0, requires_grad=True), mg.tensor(2.0, requires_grad=True)
+    optimizer = mg.optim.SGD([m, b], lr=0.1)
+    ((3 * m + b) ** 2).backward()
+    optimizer.step()
+    assert (type(m.data), type(b.data), type((m * b).data)) == (np.float64, np.float64, np.float64)
+    np.testing.assert_allclose([m.data, b.data], [1 - 0.1 * 30, 2 - 0.1 * 10])
+
+
 # ---- a network of numbers ----------------------------------------------------------------------------------
 
 

@@ -37,9 +37,7 @@ class MicrogradDemo(Work):
 
     title = "micrograd's demo net, scalar by scalar"
     demands: ClassVar = {"micrograd": 0.25}
-    absent: ClassVar = {
-        "jax": "unrolled, this is one program of 200,000 equations, which takes minutes to compile"
-    }
+    absent: ClassVar = {"jax": "unrolled, this is one program of 200,000 equations, which takes minutes to compile"}
 
     @property
     def sizes(self) -> list[int]:

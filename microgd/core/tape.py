@@ -78,6 +78,8 @@ def sweep(
                 d = rules[i](g, *saved)
                 if d.shape != parent.shape or d.dtype is not parent.dtype:
                     d = fit(d, parent, node)
+                if not parent.shape and type(d) is np.ndarray:  # 0-d values are NumPy scalars, cotangents too
+                    d = d[()]
                 number = parent.number
                 have = cotangents.get(number)
                 cotangents[number] = d if have is None else have + d

@@ -37,7 +37,9 @@ class Table:
             return self.names.index(column)
         if column.isdigit() and 1 <= int(column) <= len(self.names):
             return int(column) - 1
-        raise DataError(f"{self.source}: no column {column!r}; there are: {', '.join(self.names)} (or 1 to {len(self.names)})")
+        raise DataError(
+            f"{self.source}: no column {column!r}; there are: {', '.join(self.names)} (or 1 to {len(self.names)})"
+        )
 
 
 def read_csv(path: str | Path) -> Table:
@@ -105,5 +107,7 @@ def bad_cell(path: str | Path, body: list[tuple[int, str]], delimiter: str, name
                 return DataError(f"{path}: row {number}, {name}: the cell is empty; fill it in or leave the row out")
             if not is_number(cell) or not np.isfinite(float(cell)):
                 kind = "not finite" if is_number(cell) else "not a number"
-                return DataError(f"{path}: row {number}, {name}: {cell.strip()!r} is {kind}; correct it or leave the row out")
+                return DataError(
+                    f"{path}: row {number}, {name}: {cell.strip()!r} is {kind}; correct it or leave the row out"
+                )
     return DataError(f"{path}: cannot be read as numbers: {reason}")

@@ -23,7 +23,7 @@ def hours_and_scores(seed: int = 1847, n: int = 100) -> np.ndarray[Any, np.dtype
     array([[ 4.8, 68. ],
            [ 7.2, 75. ]])
     """
-    rng = np.random.RandomState(seed)  # noqa: NPY002  (the legacy stream is frozen, so the file can be made again)
+    rng = np.random.RandomState(seed)
     hours = np.round(rng.uniform(0.5, 10, n), 1)
     scores = np.round(38 + 5.5 * hours + rng.normal(0, 6, n))
     return np.column_stack([hours, scores])

@@ -29,6 +29,8 @@ def error_surface(
         path: parameters over time, shape (epochs + 1, 2). names: of the two parameters.
         best: the minimum, where it is known; marked by a star. loss_name: for the axis.
     """
+    from matplotlib.colors import BoundaryNorm
+
     path = np.asarray(path)
     shown = path if best is None else np.vstack([path, best])
     first, second = np.meshgrid(*(span(shown[:, k]) for k in (0, 1)), indexing="ij")
@@ -38,8 +40,9 @@ def error_surface(
     flat = picture.add_subplot(1, 2, 1)
     low = min(np.min(height), np.min(along))
     gap = max(np.max(height) - low, 1e-300)
-    levels = low + gap * np.geomspace(1e-4, 1, 22)
-    flat.contourf(first, second, height, levels=np.concatenate([[low - 1e-9 * gap], levels]), cmap="viridis_r")
+    levels = low + gap * np.concatenate([[-1e-9], np.geomspace(1e-4, 1, 22)])
+    bands = BoundaryNorm(levels, 256)  # bands narrow towards the minimum, so that a flat valley still shows its shape
+    flat.contourf(first, second, height, levels=levels, norm=bands, cmap="viridis_r")
     flat.contour(first, second, height, levels=levels, colors="white", linewidths=0.4, alpha=0.5)
     flat.plot(path[:, 0], path[:, 1], color="white", lw=3.5)
     flat.plot(path[:, 0], path[:, 1], color=ORANGE, lw=1.8, marker=".", markersize=5, label="path, a dot per epoch")
@@ -47,11 +50,13 @@ def error_surface(
     if best is not None:
         flat.plot(*best, "*", color=BLUE, markeredgecolor="white", markersize=15, label="minimum")
     flat.set(xlabel=names[0], ylabel=names[1], title=f"{loss_name} seen from above")
-    flat.legend(loc="best", framealpha=0.9)
+    picture.legend(*flat.get_legend_handles_labels(), loc="outside lower left", ncols=3, frameon=False)
 
     solid: Any = picture.add_subplot(1, 2, 2, projection="3d")
     solid.computed_zorder = False  # the path lies on the surface and must not be hidden by it
-    solid.plot_surface(first, second, height, cmap="viridis_r", alpha=0.75, rstride=2, cstride=2, linewidth=0, zorder=1)
+    solid.plot_surface(
+        first, second, height, cmap="viridis_r", norm=bands, alpha=0.75, rstride=2, cstride=2, linewidth=0, zorder=1
+    )
     solid.plot(path[:, 0], path[:, 1], along, color=ORANGE, lw=2, marker=".", markersize=4, zorder=3)
     solid.set(xlabel=names[0], ylabel=names[1], title=f"{loss_name} as a surface")
     solid.view_init(elev=35, azim=-60)

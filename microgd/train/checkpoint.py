@@ -85,7 +85,9 @@ def encoded(obj: Any, arrays: dict[str, Any], path: str) -> Any:
         return {"dict": [[encoded(k, arrays, path), encoded(v, arrays, f"{path}[{k!r}]")] for k, v in obj.items()]}
     value = obj.data if isinstance(obj, Tensor) else obj
     if not isinstance(value, np.ndarray | np.generic) or value.dtype.hasobject:
-        raise DtypeError(f"save: {path or 'the object'} is a {type(obj).__name__}; expected arrays, numbers, text, None")
+        raise DtypeError(
+            f"save: {path or 'the object'} is a {type(obj).__name__}; expected arrays, numbers, text, None"
+        )
     name = f"array{len(arrays)}"
     arrays[name] = value
     return {"tensor": name, "requires_grad": obj.requires_grad} if isinstance(obj, Tensor) else {"array": name}

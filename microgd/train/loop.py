@@ -69,7 +69,8 @@ def fit(
     >>> import numpy as np, microgd as mg
     >>> x = np.array([0.0, 1.0, 2.0]); y = 3 * x + 1
     >>> m, b = mg.tensor(0.0, requires_grad=True), mg.tensor(0.0, requires_grad=True)
-    >>> history = mg.fit(lambda x: m * x + b, (x, y), mg.nn.functional.mse_loss, mg.optim.SGD([m, b], lr=0.2), epochs=200)
+    >>> optimizer = mg.optim.SGD([m, b], lr=0.2)
+    >>> history = mg.fit(lambda x: m * x + b, (x, y), mg.nn.functional.mse_loss, optimizer, epochs=200)
     >>> round(m.item(), 3), round(b.item(), 3), history.losses[0]
     (3.0, 1.0, 22.0)
     """
@@ -79,7 +80,9 @@ def fit(
         raise ShapeError(f"fit: {rows} rows of inputs but {len(targets)} targets")
     size = rows if batch_size is None else min(batch_size, rows)
     if epochs < 1 or size < 1 or patience < 1:
-        raise OptionError(f"fit: epochs, batch_size and patience are at least 1; got {epochs}, {batch_size}, {patience}")
+        raise OptionError(
+            f"fit: epochs, batch_size and patience are at least 1; got {epochs}, {batch_size}, {patience}"
+        )
     rng = np.random.default_rng(seed)
     history, start = History(stopped=f"all {epochs} epochs done"), time.perf_counter()
     rises = idle = 0
@@ -129,7 +132,9 @@ def fit(
                     descend(inputs[chosen], targets[chosen], False)
                 record(measure())
             if idle >= patience and tolerance > 0:
-                history.stopped = f"converged: {patience} epochs in a row changed the loss by less than {tolerance:g} of it"
+                history.stopped = (
+                    f"converged: {patience} epochs in a row changed the loss by less than {tolerance:g} of it"
+                )
                 break
         if size == rows:
             record(measure())

@@ -1,0 +1,276 @@
+"""The command line as a user meets it: real processes on real files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import microgd as mg
+
+HOURS = Path(__file__).parents[2] / "shared" / "data" / "hours_scores.csv"
+
+
+def microgd(*args, cwd, status=0):
+    """Run the command; stdout on success, stderr on failure, and never a traceback."""
+    command = [sys.executable, "-W", "error", "-m", "microgd.cli", *map(str, args)]
+    environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout if status == 0 else done.stderr
+
+
+def cells(printed: str, label: str) -> list[str]:
+    """The numbers of one row of the printed table."""
+    row = next(line for line in printed.splitlines() if line.strip("│ ").startswith(label))
+    return row.replace("│", " ").split()[len(label.split()) :]
+
+
+def write(path: Path, rows, header=None) -> Path:
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows(([header] if header else []) + [list(row) for row in rows])
+    return path
+
+
+def dataset(path: Path, loader) -> Path:
+    data = loader()
+    names = [*data.feature_names, "target"]
+    return write(path, np.column_stack([data.data, data.target]), names)
+
+
+class TestFit:
+    def test_bundled_set(self, tmp_path):
+        printed = microgd("fit", cwd=tmp_path)
+        assert "made from a seed" in printed
+        for label in ("intercept", "hours"):
+            descent, closed = map(float, cells(printed, label))
+            assert descent == pytest.approx(closed, abs=1e-3)
+        folder = tmp_path / "microgd-fit"
+        assert {p.name for p in folder.iterdir()} == {
+            "learning_curve.png",
+            "line.png",
+            "surface.png",
+            "model.npz",
+            "settings.json",
+            "history.csv",
+        }
+        assert all(p.read_bytes().startswith(b"\x89PNG") for p in folder.glob("*.png"))
+        with open(folder / "history.csv") as file:
+            history = list(csv.DictReader(file))
+        assert list(history[0]) == ["epoch", "loss", "intercept", "hours"]
+        assert [float(history[0][k]) for k in ("intercept", "hours")] == pytest.approx([0, 0], abs=1e-12)
+        assert float(history[-1]["hours"]) == pytest.approx(float(cells(printed, "hours")[0]), abs=1e-4)
+        settings = json.loads((folder / "settings.json").read_text())
+        assert settings["optimizer"] == "sgd"
+        assert settings["features"] == ["hours"]
+
+    @pytest.mark.skipif(not HOURS.exists(), reason=f"the public hours-and-scores file is not at {HOURS}")
+    def test_the_well_known_run(self, tmp_path):
+        options = ["--lr", "1e-4", "--no-standardise", "--epochs", 1000, "--tolerance", 0, "--initial", "0,0"]
+        printed = microgd("fit", HOURS, *options, cwd=tmp_path)
+        assert "5565.1078 at the start, 112.6148 at the end" in printed
+        assert cells(printed, "intercept")[0] == "0.0889"
+        assert cells(printed, "column 1")[0] == "1.4777"
+        assert "1000 steps" in printed
+
+    def test_breast_cancer_with_defaults(self, tmp_path):
+        from sklearn.datasets import load_breast_cancer
+
+        printed = microgd("fit", dataset(tmp_path / "cancer.csv", load_breast_cancer), cwd=tmp_path)
+        assert "logistic regression of target, 569 rows" in printed
+        for metric in ("accuracy", "precision", "recall", "F1"):
+            assert float(cells(printed, metric)[0]) > 0.97
+
+    def test_diabetes_with_defaults(self, tmp_path):
+        from sklearn.datasets import load_diabetes
+        from sklearn.linear_model import LinearRegression
+
+        data = load_diabetes()
+        printed = microgd("fit", dataset(tmp_path / "diabetes.csv", load_diabetes), cwd=tmp_path)
+        best = LinearRegression().fit(data.data, data.target)
+        assert float(cells(printed, "R2")[0]) == pytest.approx(best.score(data.data, data.target), abs=2e-3)
+        for name, coefficient in zip(data.feature_names, best.coef_, strict=True):
+            assert float(cells(printed, name)[1]) == pytest.approx(coefficient, rel=1e-4)
+
+    @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"])
+    @pytest.mark.parametrize("batch", ["full", "20"])
+    def test_every_optimizer_finds_the_line(self, tmp_path, optimizer, batch):
+        options = ["--optimizer", optimizer, "--batch-size", batch, "--epochs", 300]
+        printed = microgd("fit", *options, cwd=tmp_path)
+        assert float(cells(printed, "R2")[0]) > 0.815
+
+    def test_standardised_or_not_the_answer_is_the_same(self, tmp_path):
+        rng = np.random.default_rng(0)
+        x = rng.normal(3, 1, (200, 2))
+        data = write(
+            tmp_path / "d.csv", np.column_stack([x, x @ [2.0, -1.0] + 0.5 + rng.normal(0, 0.1, 200)]), ["a", "b", "y"]
+        )
+        runs = [
+            microgd("fit", data, *options, cwd=tmp_path) for options in ([], ["--no-standardise", "--epochs", 20000])
+        ]
+        for name in ("intercept", "a", "b"):
+            assert float(cells(runs[0], name)[0]) == pytest.approx(float(cells(runs[1], name)[0]), abs=2e-3)
+
+    def test_l2_matches_its_closed_form(self, tmp_path):
+        printed = microgd("fit", "--l2", 0.5, cwd=tmp_path)
+        descent, closed = map(float, cells(printed, "hours"))
+        assert descent == pytest.approx(closed, abs=1e-3)
+        assert closed < 4.0, "the penalty shrinks the slope"
+
+    def test_columns_can_be_chosen(self, tmp_path):
+        data = write(tmp_path / "d.csv", [(1, 2, 3), (2, 4, 5), (3, 5, 9), (4, 9, 9)], ["a", "b", "c"])
+        printed = microgd("fit", data, "--target", "a", "--features", "c", cwd=tmp_path)
+        assert "regression of a" in printed
+        assert "│ b" not in printed
+        assert "regression of b" in microgd("fit", data, "--target", 2, cwd=tmp_path)
+
+    def test_same_seed_same_run(self, tmp_path):
+        for folder, seed in (("one", 1), ("two", 1), ("three", 2)):
+            microgd("fit", "--batch-size", 1, "--epochs", 3, "--seed", seed, "-o", folder, cwd=tmp_path)
+        one, two, three = ((tmp_path / f / "history.csv").read_text() for f in ("one", "two", "three"))
+        assert one == two
+        assert one != three
+
+
+class TestPredict:
+    def test_linear(self, tmp_path):
+        data = write(tmp_path / "d.csv", [(x, 3 * x + 1) for x in range(10)], ["x", "y"])
+        microgd("fit", data, "--epochs", 5000, cwd=tmp_path)
+        new = write(tmp_path / "new.csv", [(0, 100), (9, 20)], ["other", "x"])
+        printed = microgd("predict", "microgd-fit/model.npz", new, cwd=tmp_path)
+        rows = printed.split()
+        assert rows[0] == "y"
+        assert [float(v) for v in rows[1:]] == pytest.approx([301, 61], rel=1e-3)
+        microgd("predict", "microgd-fit/model.npz", new, "-o", "out.csv", cwd=tmp_path)
+        assert (tmp_path / "out.csv").read_text() == printed
+
+    def test_logistic(self, tmp_path):
+        rows = [(x, 5 if x > 0 else 3) for x in (-3, -2, -1, 1, 2, 3)] + [(0.5, 3), (-0.5, 5)]
+        data = write(tmp_path / "d.csv", rows)
+        printed = microgd("fit", data, cwd=tmp_path)
+        assert "5 against 3" in printed
+        rows = microgd(
+            "predict", "microgd-fit/model.npz", write(tmp_path / "n.csv", [(-9,), (9,)]), cwd=tmp_path
+        ).split("\n")
+        assert rows[0] == "column 2,probability of 5"
+        assert [row.split(",")[0] for row in rows[1:3]] == ["3", "5"]
+        assert float(rows[2].split(",")[1]) > 0.99
+
+    def test_refusals(self, tmp_path):
+        microgd("fit", cwd=tmp_path)
+        model = "microgd-fit/model.npz"
+        other = write(tmp_path / "o.csv", [(1, 2)], ["a", "b"])
+        assert "no column 'hours'" in microgd("predict", model, other, cwd=tmp_path, status=2)
+        wide = write(tmp_path / "w.csv", [(1, 2, 3)])
+        assert "the model needs 1: hours" in microgd("predict", model, wide, cwd=tmp_path, status=2)
+        assert "no such file" in microgd("predict", "absent.npz", other, cwd=tmp_path, status=2)
+        assert "not a file written by" in microgd("predict", other, other, cwd=tmp_path, status=2)
+        mg.save(tmp_path / "list.npz", [1, 2])
+        assert "not a model" in microgd("predict", "list.npz", other, cwd=tmp_path, status=2)
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("text", "options", "message"),
+        [
+            (None, [], "absent.csv: cannot be read: No such file"),
+            ("", [], "is empty"),
+            ("\n\n", [], "is empty"),
+            ("x,y\n", [], "has a header but no rows"),
+            ("x,y\n1,2\n3,abc\n", [], "row 3, y: 'abc' is not a number"),
+            ("1,2\n3,nan\n", [], "row 2, column 2: 'nan' is not finite"),
+            ("x,y\n1,2\n\n3,inf\n", [], "row 4, y: 'inf' is not finite"),
+            ("x,y\n1,2\n3,\n", [], "row 3, y: the cell is empty"),
+            ("x,y\n1,2\n3\n", [], "row 3 has 1 cells, expected 2 (x, y)"),
+            ("x,y\n1,2\n", [], "1 row of data: at least two"),
+            ("x\n1\n2\n", [], "only one column"),
+            ("x,x\n1,2\n2,3\n", [], "names 'x' twice"),
+            ("x,y\n1,2\n2,4\n", ["--target", "z"], "no column 'z'; there are: x, y"),
+            ("x,y\n1,2\n2,4\n", ["--features", "x,y"], "'y' is the target"),
+            ("x,c,y\n1,7,2\n2,7,4\n3,7,5\n", [], "feature 'c' is 7 in every row"),
+            ("x,y\n1,2\n2,4\n3,5\n", ["--model", "logistic"], "'y' has 3: 2, 4, 5"),
+            ("x,y\n1,2\n2,2\n3,2\n", ["--model", "logistic"], "'y' has 1: 2"),
+            ("x,y\n1,2\n2,4\n", ["--model", "tree"], "linear or logistic, got 'tree'"),
+            ("x,y\n1,2\n2,4\n", ["--optimizer", "newton"], "sgd, momentum, nesterov"),
+            ("x,y\n1,2\n2,4\n", ["--batch-size", "0"], "batch_size: must be at least 1, got 0"),
+            ("x,y\n1,2\n2,4\n", ["--batch-size", "half"], "'half' is not a whole number"),
+            ("x,y\n1,2\n2,4\n", ["--epochs", "0"], "epochs: must be at least 1"),
+            ("x,y\n1,2\n2,4\n", ["--lr", "-1"], "lr must be a finite rate"),
+            ("x,y\n1,2\n2,4\n", ["--l2", "-1"], "l2: must be"),
+            ("x,y\n1,2\n2,4\n", ["--initial", "1"], "expected 2 numbers, the intercept and then x; got 1"),
+            ("x,y\n1,2\n2,4\n", ["--initial", "1,a"], "'a' is not a number"),
+        ],
+    )
+    def test_one_clear_sentence(self, tmp_path, text, options, message):
+        path = tmp_path / ("absent.csv" if text is None else "data.csv")
+        if text is not None:
+            path.write_text(text)
+        complaint = microgd("fit", path, *options, cwd=tmp_path, status=2)
+        assert message in complaint
+        assert len(complaint.strip().splitlines()) == 1 or complaint.startswith("descending")
+        assert not (tmp_path / "microgd-fit").exists()
+
+    def test_not_text(self, tmp_path):
+        (tmp_path / "d.csv").write_bytes(b"\xff\xfe\x00\x01")
+        assert "not UTF-8" in microgd("fit", "d.csv", cwd=tmp_path, status=2)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            ["--lr", "10"],
+            ["--lr", "1.01"],
+            ["--lr", "1e200"],
+            ["--lr", "0.9", "--no-standardise"],
+            ["--lr", "3", "--batch-size", "10", "--epochs", "50"],
+            ["--lr", "5", "--optimizer", "momentum"],
+        ],
+    )
+    def test_a_rate_too_high_is_named_and_the_one_advised_works(self, tmp_path, options):
+        complaint = microgd("fit", *options, cwd=tmp_path, status=2)
+        assert "step" in complaint
+        advised = complaint.split("try --lr ")[1].split()[0]
+        options[1] = advised
+        printed = microgd("fit", *options, cwd=tmp_path)
+        start, end = printed.split("mean squared error")[1].split(" at the start, ")
+        assert float(end.split()[0]) < float(start)
+
+    def test_earlier_output_survives_a_failure(self, tmp_path):
+        microgd("fit", cwd=tmp_path)
+        folder = tmp_path / "microgd-fit"
+        before = {p.name: p.read_bytes() for p in folder.iterdir()}
+        microgd("fit", "--lr", 10, cwd=tmp_path, status=2)
+        assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+    def test_output_that_cannot_be_written(self, tmp_path):
+        (tmp_path / "taken").write_text("mine")
+        assert "is a file" in microgd("fit", "-o", "taken", cwd=tmp_path, status=2)
+        assert "taken" in microgd("fit", "-o", "taken/below", cwd=tmp_path, status=2)
+        assert (tmp_path / "taken").read_text() == "mine"
+
+    def test_interrupted(self, tmp_path):
+        command = [sys.executable, "-m", "microgd.cli", "fit", "--epochs", "100000000", "--tolerance", "0"]
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(3)
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert "nothing was written" in complaint
+        assert "Traceback" not in complaint
+        assert not (tmp_path / "microgd-fit").exists()
+
+
+def test_help_and_the_installed_command(tmp_path):
+    assert "Usage" in microgd("fit", "--help", cwd=tmp_path)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("microgd"), "--help"], capture_output=True, text=True, check=True
+    )
+    assert "predict" in done.stdout

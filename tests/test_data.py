@@ -1,0 +1,67 @@
+"""Reading CSV files as people write them, and the set that comes with the package."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from microgd.data import BUNDLED, hours_and_scores, read_csv
+from microgd.errors import DataError
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(st.tuples(finite, finite, finite), min_size=1, max_size=20), st.sampled_from(",;\t"), st.booleans())
+def test_what_was_written_is_read(tmp_path_factory, rows, delimiter, header):
+    path = tmp_path_factory.mktemp("csv") / "d.csv"
+    lines = [delimiter.join(map(repr, row)) for row in rows]
+    path.write_text("\n".join([delimiter.join("abc")] * header + lines))
+    table = read_csv(path)
+    np.testing.assert_array_equal(table.values, rows)
+    assert table.names == (["a", "b", "c"] if header else ["column 1", "column 2", "column 3"])
+    assert table.has_header == header
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\xef\xbb\xbfx,y\r\n1,2\r\n3,4\r\n",
+        b'"x","y"\n"1","2"\n3, 4\n\n\n',
+        b"x;y\n1;2\n3;4",
+        b"  x ,y\n 1 ,2\n3,4\n",
+    ],
+    ids=["byte-order mark and CRLF", "quotes and blank lines", "semicolons", "spaces"],
+)
+def test_ordinary_files(tmp_path, raw):
+    (tmp_path / "d.csv").write_bytes(raw)
+    table = read_csv(tmp_path / "d.csv")
+    assert table.names == ["x", "y"]
+    np.testing.assert_array_equal(table.values, [[1, 2], [3, 4]])
+
+
+def test_a_header_cell_may_hold_the_delimiter(tmp_path):
+    (tmp_path / "d.csv").write_text('"size, m",price\n1,2\n3,4\n')
+    assert read_csv(tmp_path / "d.csv").names == ["size, m", "price"]
+
+
+def test_columns_by_name_or_number(tmp_path):
+    (tmp_path / "d.csv").write_text("x,y\n1,2\n")
+    table = read_csv(tmp_path / "d.csv")
+    assert [table.index(c) for c in ("x", "y", "1", "2")] == [0, 1, 0, 1]
+    for wrong in ("z", "0", "3"):
+        with pytest.raises(DataError, match="there are: x, y"):
+            table.index(wrong)
+
+
+def test_the_bundled_file_is_what_its_seed_makes():
+    np.testing.assert_array_equal(read_csv(BUNDLED).values, hours_and_scores())
+
+
+def test_a_hundred_thousand_rows_report_the_right_one(tmp_path):
+    rows = ["1,2"] * 100_000
+    rows[77_777] = "1,oops"
+    (tmp_path / "d.csv").write_text("\n".join(rows))
+    with pytest.raises(DataError, match="row 77778, column 2: 'oops'"):
+        read_csv(tmp_path / "d.csv")

@@ -1,0 +1,221 @@
+"""The descent loop, metrics, and files that cannot run code."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgd as mg
+from microgd.errors import DataError, DivergenceError, DtypeError, OptionError, ShapeError
+from microgd.nn.functional import mse_loss
+from microgd.train.metrics import classification_scores, r2_score
+from microgd.train.regression import closed_form, curvature
+
+x = np.linspace(0, 1, 20)
+y = 3 * x + 1
+
+
+def line(lr=0.1, rule=mg.optim.SGD):
+    m, b = mg.tensor(0.0, requires_grad=True), mg.tensor(0.0, requires_grad=True)
+    return (lambda x: m * x + b), rule([m, b], lr=lr), m, b
+
+
+class TestLoop:
+    def test_full_batch_is_the_textbook_loop(self):
+        model, optimizer, m, b = line()
+        history = mg.fit(model, (x, y), mse_loss, optimizer, epochs=50)
+        slope = intercept = 0.0
+        losses = []
+        for _ in range(50):
+            error = slope * x + intercept - y
+            losses.append(np.mean(error**2))
+            slope, intercept = slope - 0.1 * np.mean(2 * error * x), intercept - 0.1 * np.mean(2 * error)
+        losses.append(np.mean((slope * x + intercept - y) ** 2))
+        np.testing.assert_allclose(history.losses, losses, rtol=1e-12)
+        np.testing.assert_allclose([m.item(), b.item()], [slope, intercept], rtol=1e-12)
+        assert (history.epochs, history.steps) == (50, 50)
+
+    @pytest.mark.parametrize(("size", "steps"), [(1, 20), (3, 7), (20, 1), (99, 1), (None, 1)])
+    def test_every_row_is_used_once_an_epoch(self, size, steps):
+        seen = []
+
+        def model(rows):
+            if mg.tensor(0.0, requires_grad=True).__mul__(2.0).requires_grad:  # recording: a step, not a measurement
+                seen.append(rows)
+            return m * rows + b
+
+        _, optimizer, m, b = line(lr=0.01)
+        history = mg.fit(model, (x, y), mse_loss, optimizer, epochs=2, batch_size=size)
+        assert history.steps == 2 * steps
+        assert [len(rows) for rows in seen[:steps]] == [min(size or 20, 20)] * (steps - 1) + [
+            20 - min(size or 20, 20) * (steps - 1)
+        ]
+        for epoch in (seen[:steps], seen[steps : 2 * steps]):
+            np.testing.assert_allclose(np.sort(np.concatenate(epoch)), x)
+        if steps > 1:
+            assert not np.array_equal(np.concatenate(seen[:steps]), np.concatenate(seen[steps : 2 * steps]))
+
+    def test_the_seed_decides_the_order(self):
+        runs = []
+        for seed in (1, 1, 2):
+            model, optimizer, _, _ = line()
+            runs.append(mg.fit(model, (x, y), mse_loss, optimizer, epochs=3, batch_size=4, seed=seed).losses)
+        assert runs[0] == runs[1]
+        assert runs[0] != runs[2]
+
+    def test_stops_when_nothing_changes(self):
+        model, optimizer, _, _ = line(lr=0.5)
+        history = mg.fit(model, (x, y), mse_loss, optimizer, epochs=100_000, tolerance=1e-6, patience=3)
+        assert history.epochs < 2000
+        assert "converged" in history.stopped
+        assert len(history.losses) == history.epochs + 1
+
+    def test_divergence_names_the_step(self):
+        model, optimizer, _, _ = line(lr=2.0)
+        with pytest.raises(DivergenceError, match=r"grew from 7\.\d+ to .* by step 10 \(epoch 10\)"):
+            mg.fit(model, (x, y), mse_loss, optimizer, epochs=1000)
+        model, optimizer, _, _ = line(lr=1e300)
+        with pytest.raises(DivergenceError, match="step"):
+            mg.fit(model, (x, y), mse_loss, optimizer, epochs=1000)
+
+    def test_a_short_run_that_ends_higher_is_a_divergence(self):
+        model, optimizer, _, _ = line(lr=5.0)
+        with pytest.raises(DivergenceError, match="by step 2"):
+            mg.fit(model, (x, y), mse_loss, optimizer, epochs=2)
+
+    def test_starting_at_the_minimum_is_no_divergence(self):
+        model, optimizer, m, b = line(lr=0.1, rule=mg.optim.Adam)
+        m.data, b.data = 3.0, 1.0
+        noisy = y + np.random.default_rng(0).normal(0, 0.1, 20)
+        mg.fit(model, (x, noisy), mse_loss, optimizer, epochs=200, batch_size=5)
+
+    def test_refusals(self):
+        model, optimizer, _, _ = line()
+        with pytest.raises(ShapeError, match="20 rows of inputs but 19 targets"):
+            mg.fit(model, (x, y[:19]), mse_loss, optimizer, epochs=1)
+        for wrong in ({"epochs": 0}, {"epochs": 1, "batch_size": 0}, {"epochs": 1, "patience": 0}):
+            with pytest.raises(OptionError, match="at least 1"):
+                mg.fit(model, (x, y), mse_loss, optimizer, **wrong)
+
+
+class TestRegression:
+    @given(st.integers(0, 10_000), st.booleans(), st.floats(0, 2))
+    def test_curvature_bounds_every_second_derivative(self, seed, logistic, l2):
+        rng = np.random.default_rng(seed)
+        rows, labels = rng.normal(size=(12, 3)), rng.integers(0, 2, 12).astype(float)
+        loss = mg.nn.functional.binary_cross_entropy_with_logits if logistic else mse_loss
+
+        def f(p):
+            return loss(rows @ p[1:] + p[0], labels) + l2 * np.sum(p[1:] ** 2)
+
+        point = rng.normal(size=4)
+        columns = [mg.grad(lambda p, k=k: mg.grad(f)(p)[k])(point) for k in range(4)]
+        assert np.linalg.eigvalsh(np.array(columns))[-1] <= curvature(rows, logistic, l2, 12) * (1 + 1e-9)
+
+    @given(st.integers(0, 10_000), st.floats(0, 2))
+    def test_closed_form_has_zero_gradient(self, seed, l2):
+        rng = np.random.default_rng(seed)
+        rows, target = rng.normal(2, 3, size=(15, 3)), rng.normal(size=15)
+        g = mg.grad(lambda p: mse_loss(rows @ p[1:] + p[0], target) + l2 * np.sum(p[1:] ** 2))
+        np.testing.assert_allclose(g(closed_form(rows, target, l2)), 0, atol=1e-10)
+
+
+class TestMetrics:
+    @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=50))
+    def test_against_sklearn(self, pairs):
+        from sklearn import metrics
+
+        said, true = (np.array(column).astype(int) for column in zip(*pairs, strict=True))
+        scores = classification_scores(said, true)
+        assert scores["accuracy"] == pytest.approx(metrics.accuracy_score(true, said))
+        assert scores["precision"] == pytest.approx(metrics.precision_score(true, said, zero_division=0))
+        assert scores["recall"] == pytest.approx(metrics.recall_score(true, said, zero_division=0))
+        assert scores["F1"] == pytest.approx(metrics.f1_score(true, said, zero_division=0))
+
+    def test_r2(self):
+        assert r2_score(y, y) == 1.0
+        assert r2_score(np.full(20, y.mean()), y) == pytest.approx(0.0)
+        assert r2_score(-y, y) < 0
+
+
+leaves = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**60), 2**60), st.floats(allow_nan=False), st.text(max_size=5)
+)
+trees = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.tuples(inner, inner),
+        st.dictionaries(st.one_of(st.text(max_size=3), st.integers(0, 9)), inner, max_size=3),
+    ),
+    max_leaves=8,
+)
+
+
+class TestFiles:
+    @given(trees)
+    def test_what_was_saved_is_loaded(self, tmp_path_factory, tree):
+        path = tmp_path_factory.mktemp("saved") / "t.npz"
+        mg.save(path, tree)
+        assert mg.load(path) == tree
+
+    def test_arrays_tensors_and_dtypes(self, tmp_path):
+        tree = {"a": np.arange(3, dtype=np.float32), "s": np.float64(2), "t": mg.tensor([1.0, 2.0], requires_grad=True)}
+        mg.save(tmp_path / "t.npz", tree)
+        back = mg.load(tmp_path / "t.npz")
+        assert back["a"].dtype == np.float32
+        np.testing.assert_array_equal(back["a"], tree["a"])
+        assert back["s"] == 2.0
+        assert back["t"].requires_grad
+        np.testing.assert_array_equal(back["t"].data, [1, 2])
+
+    def test_an_optimizer_resumes_bit_for_bit_through_a_file(self, tmp_path):
+        model, optimizer, m, b = line(rule=mg.optim.Adam)
+        mg.fit(model, (x, y), mse_loss, optimizer, epochs=5)
+        mg.save(tmp_path / "run.npz", {"parameters": [m, b], "optimizer": optimizer.state_dict()})
+        mg.fit(model, (x, y), mse_loss, optimizer, epochs=5)
+        saved = mg.load(tmp_path / "run.npz")
+        m2, b2 = saved["parameters"]
+        resumed = mg.optim.Adam([m2, b2])
+        resumed.load_state_dict(saved["optimizer"])
+        mg.fit(lambda x: m2 * x + b2, (x, y), mse_loss, resumed, epochs=5)
+        assert (m2.item(), b2.item()) == (m.item(), b.item())
+
+    def test_refusals(self, tmp_path):
+        with pytest.raises(DtypeError, match=r"\['f'\] is a function"):
+            mg.save(tmp_path / "t.npz", {"f": lambda: 0})
+        with pytest.raises(DtypeError, match="ndarray"):
+            mg.save(tmp_path / "t.npz", np.array([object()]))
+        assert not list(tmp_path.iterdir()), "nothing is left behind"
+        with pytest.raises(DataError, match="no such file"):
+            mg.load(tmp_path / "absent.npz")
+        (tmp_path / "text.npz").write_text("hello")
+        with pytest.raises(DataError, match="not a file written by"):
+            mg.load(tmp_path / "text.npz")
+        np.savez(tmp_path / "other.npz", a=np.ones(2))
+        with pytest.raises(DataError, match="not a file written by"):
+            mg.load(tmp_path / "other.npz")
+
+    def test_a_file_that_would_run_code_is_refused(self, tmp_path):
+        class Bomb:
+            def __reduce__(self):
+                return (os.mkdir, (str(tmp_path / "ran"),))
+
+        (tmp_path / "bomb.npz").write_bytes(pickle.dumps(Bomb()))
+        np.savez(tmp_path / "bomb2.npz", structure=np.array([Bomb()], dtype=object))
+        (tmp_path / "ran").rmdir() if (tmp_path / "ran").exists() else None
+        for name in ("bomb.npz", "bomb2.npz"):
+            with pytest.raises(DataError):
+                mg.load(tmp_path / name)
+        assert not (tmp_path / "ran").exists()
+
+    def test_a_failed_write_leaves_the_old_file(self, tmp_path):
+        mg.save(tmp_path / "t.npz", [1])
+        with pytest.raises(DtypeError):
+            mg.save(tmp_path / "t.npz", [1, object()])
+        assert mg.load(tmp_path / "t.npz") == [1]
