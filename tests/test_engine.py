@@ -634,7 +634,7 @@ class TestDepthAndMemory:
 
     def test_no_node_survives_its_tensor(self):
         gc.collect()
-        before = sum(isinstance(o, Node) for o in gc.get_objects())
+        before = sum(type(o) is Node for o in gc.get_objects())
         gc.disable()
         try:
             x = leaf(1.0, 2.0)
@@ -642,7 +642,7 @@ class TestDepthAndMemory:
             y.backward(create_graph=True)
             x.grad = None
             del x, y
-            after = sum(isinstance(o, Node) for o in gc.get_objects())
+            after = sum(type(o) is Node for o in gc.get_objects())
         finally:
             gc.enable()
         assert after == before

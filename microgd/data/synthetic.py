@@ -20,8 +20,8 @@ def hours_and_scores(seed: int = 1847, n: int = 100) -> np.ndarray[Any, np.dtype
         Shape (n, 2): hours, rounded to 0.1, and points, rounded to 1.
 
     >>> hours_and_scores(n=2)
-    array([[ 4.8, 68. ],
-           [ 7.2, 75. ]])
+    array([[ 8.1, 86. ],
+           [ 2.6, 45. ]])
     """
     rng = np.random.RandomState(seed)
     hours = np.round(rng.uniform(0.5, 10, n), 1)
