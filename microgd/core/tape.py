@@ -147,17 +147,17 @@ def lifted(node: Node, edge: tuple[Any, ...], lift: Callable[[Any, Node], Any]) 
 
 def fit(d: Any, parent: Node, node: Node) -> Any:
     """Undo broadcasting and promotion: sum over the axes that were stretched, cast back to the input's dtype."""
-    extra = len(d.shape) - len(parent.shape)
-    if d.shape != parent.shape:
+    if not parent.shape:  # a scalar can have been stretched to any shape
+        d = np.add.reduce(d, axis=None) if d.shape else d
+    elif d.shape != parent.shape:
+        extra = len(d.shape) - len(parent.shape)
         if extra < 0 or any(n not in (1, m) for m, n in zip(d.shape[extra:], parent.shape, strict=True)):
             raise ShapeError(
                 f"{node.row.name}: its rule gave a cotangent of shape {d.shape} for an input of shape {parent.shape}; "
                 f"a rule must return the input's shape, or one that broadcasting made from it."
             )
         stretched = [extra + k for k, n in enumerate(parent.shape) if n == 1 and d.shape[extra + k] != 1]
-        d = np.sum(d, axis=(*range(extra), *stretched))
-        if d.shape != parent.shape:
-            d = np.reshape(d, parent.shape)
+        d = np.add.reduce(d, axis=(*range(extra), *stretched)).reshape(parent.shape)
     return d if d.dtype == parent.dtype else d.astype(parent.dtype)
 
 

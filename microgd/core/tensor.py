@@ -48,20 +48,21 @@ class Tensor(Box):
     def process(self, row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Compute the value one level down, and record a node if any operand has one."""
         level = self.level
-        values: list[Any] = []
-        parents: list[Node | None] = []
-        tracked = nested = False
-        for x in operands:
-            parent = None
-            if type(x) is Tensor:
-                if x.level == level:
-                    parent, x = x.node, x.value
-                    tracked = tracked or parent is not None
-                elif x.node is None:  # a constant of a lower level needs no box
-                    x = x.value
-            nested = nested or isinstance(x, Box)
-            values.append(x)
-            parents.append(parent)
+        if len(operands) == 1 and type(self.value) in PLAIN:  # the common case
+            values, parents, nested, tracked = [self.value], [self.node], False, self.node is not None
+        else:
+            values, parents, nested, tracked = [], [], False, False
+            for x in operands:
+                parent = None
+                if type(x) is Tensor:
+                    if x.level == level:
+                        parent, x = x.node, x.value
+                        tracked = tracked or parent is not None
+                    elif x.node is None:  # a constant of a lower level needs no box
+                        x = x.value
+                nested = nested or isinstance(x, Box)
+                values.append(x)
+                parents.append(parent)
         ans = dispatch(row, tuple(values), params) if nested else row.forward(*values, **params)
         if row.form == "flat":
             return constant(ans, level) if differentiable(ans) else ans
@@ -243,10 +244,11 @@ class Tensor(Box):
         """``value`` as something this handle may hold: the same shape, and a dtype that NumPy would cast."""
         if value.shape != self.shape:
             raise ShapeError(f"assignment: expected shape {self.shape}, this tensor's, got {value.shape}")
-        if not np.can_cast(value.dtype, self.dtype, "same_kind"):
-            raise DtypeError(f"assignment: {value.dtype} does not fit into {self.dtype}; convert it with .astype first")
-        value = value if value.dtype == self.dtype else value.astype(self.dtype)
-        return value if isinstance(value, Box) else value[()]
+        if value.dtype != self.dtype:
+            if not np.can_cast(value.dtype, self.dtype, "same_kind"):
+                raise DtypeError(f"assignment: {value.dtype} does not fit into {self.dtype}; convert it with .astype")
+            value = value.astype(self.dtype)
+        return value[()] if type(value) is np.ndarray else value
 
     def replace(self, other: Any) -> Self:
         """Point this handle at another node: what every assignment comes down to."""

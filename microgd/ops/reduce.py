@@ -4,6 +4,7 @@ The transpose of a sum is to give every entry its group's cotangent (``spread``)
 largest or smallest, they share the gradient evenly.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -31,26 +32,41 @@ def kept(reduced: Any, shape: Any, axis: Any, keepdims: Any) -> Any:
 
 def spread(g: Any, shape: Any, axis: Any, keepdims: Any) -> Any:
     """Every entry gets the cotangent of its group."""
+    if type(g) is np.float64 and math.prod(shape) <= 4096:  # small: quicker to fill than to stretch a view
+        return np.full(shape, g)
     return np.broadcast_to(kept(g, shape, axis, keepdims), shape)
 
 
 def group_size(shape: Any, axis: Any) -> Any:
     """How many entries one output is made of."""
-    size = 1
-    for a in axes(axis, len(shape)):
-        size *= shape[a]
-    return size
+    return math.prod([shape[a] for a in axes(axis, len(shape))])
+
+
+def total(a: Any, axis: Any, keepdims: Any) -> Any:
+    """np.sum without the detours that NumPy takes before it adds."""
+    return (
+        np.add.reduce(a, axis=axis, keepdims=keepdims) if type(a) is np.ndarray else np.sum(a, axis, keepdims=keepdims)
+    )
+
+
+def average(a: Any, axis: Any, keepdims: Any) -> Any:
+    """np.mean, likewise; half precision is left to NumPy, which adds it up in single."""
+    if type(a) is np.ndarray and a.dtype.char in "df":
+        return np.add.reduce(a, axis=axis, keepdims=keepdims) / group_size(a.shape, axis)
+    return np.mean(a, axis, keepdims=keepdims)
 
 
 linear(
     np.sum,
     lambda g, x_shape, axis, keepdims: spread(g, x_shape, axis, keepdims),
     signature="a, axis=None, keepdims=False",
+    forward=total,
 )
 linear(
     np.mean,
     lambda g, x_shape, axis, keepdims: spread(g / group_size(x_shape, axis), x_shape, axis, keepdims),
     signature="a, axis=None, keepdims=False",
+    forward=average,
 )
 
 
