@@ -21,7 +21,7 @@ from benchmarks.measure import Result, measure, processes
 from benchmarks.work import WORKS
 from benchmarks.work.base import RUNNERS
 
-SECONDS = 30  # for the rounds of one work
+SECONDS = 20  # for the rounds of one work
 RATIOS = ("torch", "numpy", "micrograd")
 
 

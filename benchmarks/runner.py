@@ -46,7 +46,8 @@ def answers() -> list[Any]:
 
 def plain(values: Sequence[Any]) -> list[Any]:
     """Arrays and tensors of any library as NumPy arrays, copied: some runners work in place."""
-    return [np.array(v.detach() if hasattr(v, "detach") else getattr(v, "data", v)) for v in values]
+    arrays = [np.asarray(v.detach() if hasattr(v, "detach") else getattr(v, "data", v)) for v in values]
+    return [a.copy() for a in arrays]
 
 
 def turn(seconds: float) -> float:

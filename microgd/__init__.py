@@ -5,6 +5,7 @@ from microgd.core.tensor import Tensor, no_grad, tensor
 from microgd.ops.shape import array
 from microgd.ops.special import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from microgd.train import History, fit, load, save
+from microgd.transforms.forward import hvp, jvp
 from microgd.transforms.reverse import grad, stop_gradient, value_and_grad, vjp
 
 __version__ = "0.1.0"
@@ -16,6 +17,8 @@ __all__ = [
     "data",
     "fit",
     "grad",
+    "hvp",
+    "jvp",
     "load",
     "log_softmax",
     "logsumexp",

@@ -10,7 +10,11 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
+import shutil
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,10 +31,12 @@ try:
 except ImportError as error:
     sys.exit(f"microgd: the command line needs {error.name}; install it with: pip install 'microgd[cli]'")
 
-from microgd.data import BUNDLED, Table, read_csv
+from microgd.data import BUNDLED, Table, open_csv
 from microgd.errors import DataError, MicrogdError, OptionError
 from microgd.train.checkpoint import load, replacing, save
 from microgd.train.regression import Fitted, Model, Settings, descend, probability
+
+FILES = ("learning_curve.png", "line.png", "surface.png", "model.npz", "settings.json", "history.csv")
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 out, err = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
@@ -84,7 +90,7 @@ def fit(
 ) -> None:
     """Fit a linear or logistic regression by gradient descent, and show it."""
     with one_sentence():
-        table = read_csv(BUNDLED if data is None else data)
+        table = open_csv(BUNDLED if data is None else data)
         if data is None:
             out.print("Data: hours studied against exam scores; 100 rows made from a seed.")
         inputs, goal, names, goal_name = columns(table, target, features)
@@ -101,13 +107,15 @@ def fit(
             patience=patience,
             initial=None if initial is None else [number(float, part, "--initial") for part in initial.split(",")],
         )
-        if output.exists() and not output.is_dir():
-            raise DataError(f"{output}: is a file; name a folder with --out")
-        with progress(epochs) as advance:
-            fitted = descend(inputs, goal, names, goal_name, settings, advance)
-        report(fitted, len(inputs), settings)
-        written = write(fitted, inputs, goal, settings, table.source, output)
-        out.print(f"Written to {output}{'/' if output.name else ''}: {', '.join(written)}", soft_wrap=True)
+        with filled(output) as folder:
+            with progress(epochs) as advance:
+                fitted = descend(inputs, goal, names, goal_name, settings, advance)
+            report(fitted, len(inputs), settings)
+            write(fitted, inputs, goal, settings, table.source, folder)
+            written = [name for name in FILES if (folder / name).exists()]
+        out.print(
+            f"Written to {output}{'/' if output.name else ''}: {', '.join(written)}", soft_wrap=True, markup=False
+        )
 
 
 @app.command()
@@ -122,8 +130,8 @@ def predict(
         if not isinstance(stored, dict) or set(stored) != {f.name for f in dataclasses.fields(Model)}:
             raise DataError(f"{model}: not a model written by microgd fit")
         fitted = Model(**stored)
-        table = read_csv(data)
-        inputs = table.values[:, positions(table, fitted)]
+        table = open_csv(data)
+        inputs = table.numbers(positions(table, fitted))
         scores = fitted.scores(inputs)
         lines = [f"{fitted.target}", *(f"{value:.10g}" for value in fitted.predict(inputs))]
         if fitted.kind == "logistic":
@@ -156,44 +164,83 @@ def columns(table: Table, target: str | None, features: str | None) -> tuple[Any
         raise DataError(f"{table.source}: only one column; a target and at least one feature are needed")
     if goal in chosen:
         raise OptionError(f"--features: {table.names[goal]!r} is the target; a model must not see what it predicts")
-    return table.values[:, chosen], table.values[:, goal], [table.names[k] for k in chosen], table.names[goal]
+    numbers = table.numbers([*chosen, goal])
+    return numbers[:, :-1], numbers[:, -1], [table.names[k] for k in chosen], table.names[goal]
 
 
 def positions(table: Table, model: Model) -> list[int]:
-    """Where a table holds the features of a model: by name, or without a header by position."""
-    if table.has_header:
-        return [table.index(name) for name in model.features]
-    wanted = len(model.features)
-    if len(table.names) not in (wanted, wanted + 1):
+    """Where a table holds the features of a model: by name, or in order where it has just them and no header."""
+    wanted, width = len(model.features), len(table.names)
+    if not table.has_header and width == wanted:
+        return list(range(wanted))
+    if not table.has_header and not set(model.features) <= set(table.names):
         raise DataError(
-            f"{table.source}: {len(table.names)} columns without a header; the model needs {wanted}: "
-            f"{', '.join(model.features)}"
+            f"{table.source}: {width} columns without a header; the model needs {wanted}: {', '.join(model.features)}"
         )
-    return list(range(wanted))
+    return [table.index(name) for name in model.features]
+
+
+@contextmanager
+def filled(output: Path) -> Iterator[Path]:
+    """A temporary folder whose files take the place of those in ``output`` when the block ends well.
+
+    It is made beforehand, so that an output that cannot be written is known before the work is done. Files of an
+    earlier fit that this one does not make are removed: they would show another fit.
+    """
+    if output.exists() and not output.is_dir():
+        raise DataError(f"{output}: is a file; name a folder with --out")
+    if taken := [name for name in FILES if (output / name).is_dir()]:
+        raise DataError(f"{output / taken[0]}: is a folder, where a file is to be written; name another with --out")
+    parent = output.absolute()
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir():
+        raise DataError(f"{parent}: is a file, so {output} cannot be a folder; name another with --out")
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=".microgd-", dir=parent))
+    except OSError as error:
+        raise DataError(f"{output}: cannot be written: {error.strerror}; name another folder with --out") from None
+    try:
+        yield folder
+        output.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            if (folder / name).exists():
+                os.replace(folder / name, output / name)
+            else:
+                (output / name).unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def progress(epochs: int) -> Iterator[Callable[[int, float], None]]:
-    """A bar on stderr that is drawn a hundred times, not once an epoch."""
-    loss = TextColumn("loss {task.fields[loss]:.6g}")
-    every, done = max(epochs // 100, 1), 0
-    with Progress(TextColumn("descending"), BarColumn(), MofNCompleteColumn(), loss, console=err) as bar:
-        task = bar.add_task("", total=epochs, loss=float("nan"))
+    """A bar on stderr that is brought up to date ten times a second, not once an epoch."""
+    shown = TextColumn("loss {task.fields[loss]:.6g}")
+    bar = Progress(TextColumn("descending"), BarColumn(), MofNCompleteColumn(), shown, console=err)
+    task = bar.add_task("", total=epochs, loss=float("nan"))
+    done, loss, drawn = 0, float("nan"), float("-inf")
 
-        def advance(epoch: int, value: float) -> None:
-            nonlocal done
-            done = epoch
-            if epoch % every == 0:
-                bar.update(task, completed=epoch, loss=value)
+    def advance(epoch: int, value: float) -> None:
+        nonlocal done, loss, drawn
+        done, loss, now = epoch, value, time.perf_counter()
+        if now - drawn > 0.1:
+            bar.start()  # at the first epoch, so that a complaint about the data stands alone
+            bar.update(task, completed=done, loss=loss)
+            drawn = now
 
+    try:
         yield advance
-        bar.update(task, completed=done, total=done)
+        bar.update(task, completed=done, total=done, loss=loss)
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def report(fitted: Fitted, rows: int, settings: Settings) -> None:
     """The tables: parameters in the data's own units, then what the descent was and is worth."""
     model, history, best = fitted.model, fitted.history, fitted.closed_form
-    parameters = Grid(title=f"{model.kind} regression of {model.target}, {rows} rows", title_justify="left")
+    out.print(f"{model.kind} regression of {model.target}, {rows} rows", markup=False, soft_wrap=True)
+    parameters = Grid()
     parameters.add_column("parameter")
     parameters.add_column("by descent", justify="right")
     if best is not None:
@@ -209,7 +256,8 @@ def report(fitted: Fitted, rows: int, settings: Settings) -> None:
     for metric, value in fitted.metrics.items():
         summary.add_row(metric, f"{value:.4f}")
     if model.classes:
-        summary.add_row("classes", f"{model.classes[1]:g} against {model.classes[0]:g}")
+        why = " (the target has two values; --model linear fits a line)" if settings.model is None else ""
+        summary.add_row("classes", f"{model.classes[1]:g} against {model.classes[0]:g}{why}")
     batch = "all rows" if settings.batch_size is None else f"{settings.batch_size} rows"
     scaled = "standardised features" if settings.standardise else "features as they are"
     rate = f"rate {fitted.rate:.4g}" + (" (from the data)" if settings.lr is None else "")
@@ -223,27 +271,22 @@ def figures(value: float) -> str:
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
-def write(fitted: Fitted, inputs: Any, goal: Any, settings: Settings, source: str, folder: Path) -> list[str]:
-    """All files of a fit; pictures are drawn before the first file is replaced."""
+def write(fitted: Fitted, inputs: Any, goal: Any, settings: Settings, source: str, folder: Path) -> None:
+    """All files of a fit."""
     model, history = fitted.model, fitted.history
-    pictures = draw(fitted, inputs, goal)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, picture in pictures.items():
-        with replacing(folder / name) as temporary:
-            picture.savefig(temporary)
+    for name, picture in draw(fitted, inputs, goal, settings.standardise).items():
+        picture.savefig(folder / name)
     save(folder / "model.npz", model.as_dict())
     chosen = {**dataclasses.asdict(settings), "model": model.kind, "lr": fitted.rate, "data": source}
     used = {**chosen, "target": model.target, "features": model.features}
     heads = ["epoch", "loss", "intercept", *model.features]
     table = np.column_stack([np.arange(len(history.losses)), history.losses, fitted.path])
-    with replacing(folder / "settings.json") as temporary:
-        temporary.write_text(json.dumps(used, indent=2) + "\n")
-    with replacing(folder / "history.csv") as temporary, open(temporary, "w", newline="") as file:
+    (folder / "settings.json").write_text(json.dumps(used, indent=2) + "\n")
+    with open(folder / "history.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([heads, *([int(row[0]), *row[1:].tolist()] for row in table)])
-    return [*pictures, "model.npz", "settings.json", "history.csv"]
 
 
-def draw(fitted: Fitted, inputs: Any, goal: Any) -> dict[str, Any]:
+def draw(fitted: Fitted, inputs: Any, goal: Any, standardised: bool) -> dict[str, Any]:
     """The pictures, by file name; none without matplotlib, and a word about it."""
     try:
         import matplotlib as mpl
@@ -268,7 +311,10 @@ def draw(fitted: Fitted, inputs: Any, goal: Any) -> dict[str, Any]:
         target = f"probability that {model.target} is {model.classes[1]:g}" if logistic else model.target
         pictures["line.png"] = line_as_it_moves(x, y, fitted.path, curve, (feature, target), best)
         names = ("intercept", f"slope of {feature}")
-        pictures["surface.png"] = error_surface(fitted.loss, fitted.path, names, best, loss_name)
+        if standardised:
+            names = (f"intercept, at the mean of {feature}", f"slope per standard deviation of {feature}")
+        walk = fitted.walk
+        pictures["surface.png"] = error_surface(walk.loss, walk.path, names, walk.minimum, loss_name)
     return pictures
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import microgd as mg
 from microgd.ops.guard import over, times
 from microgd.ops.index import scatter
+from microgd.ops.special import log_loss
 
 
 def grid(rng: np.random.Generator, shape: tuple[int, ...], offset: int) -> Any:
@@ -115,6 +116,7 @@ REFERENCES: dict[Any, Callable[..., Any]] = {
     mg.relu: lambda x: np.where(x > 0, x, 0),
     mg.sigmoid: lambda x: 1 / (1 + np.exp(-x)),
     mg.softplus: lambda x: np.log1p(np.exp(x)),
+    log_loss: lambda x, y: np.log1p(np.exp(x)) - y * x,
     mg.logsumexp: lambda a, axis=None, keepdims=False: reduced(a, axis, keepdims),
     mg.softmax: lambda a, axis=-1: np.exp(a) / np.sum(np.exp(a), axis=axis, keepdims=True),
     mg.log_softmax: lambda a, axis=-1: a - reduced(a, axis, True),
@@ -188,6 +190,7 @@ NETWORK = [
     *ways(mg.relu, domain="nonzero"),
     *ways(mg.sigmoid),
     *ways(mg.softplus),
+    *pairs(log_loss),
     row(mg.logsumexp, A()),
     row(mg.logsumexp, A(), axis=1),
     row(mg.logsumexp, A(), axis=(0, 1), keepdims=True),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microgd.data import BUNDLED, hours_and_scores, read_csv
+from microgd.data import BUNDLED, hours_and_scores, open_csv, read_csv
 from microgd.errors import DataError
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -39,6 +39,26 @@ def test_ordinary_files(tmp_path, raw):
     table = read_csv(tmp_path / "d.csv")
     assert table.names == ["x", "y"]
     np.testing.assert_array_equal(table.values, [[1, 2], [3, 4]])
+
+
+def test_columns_are_read_when_asked_for(tmp_path):
+    (tmp_path / "d.csv").write_text("name,x,y\nann,1,2\nbob,3,4\n")
+    table = open_csv(tmp_path / "d.csv")
+    np.testing.assert_array_equal(table.numbers([2, 1]), [[2, 1], [4, 3]])
+    with pytest.raises(DataError, match="row 2, name: 'ann' is not a number"):
+        table.numbers([0])
+    with pytest.raises(DataError, match="row 2, name"):
+        read_csv(tmp_path / "d.csv")
+
+
+def test_the_line_of_numbers_says_what_separates(tmp_path):
+    (tmp_path / "d.csv").write_text("mass, kg, dry;price\n1;2\n3;4\n")
+    assert open_csv(tmp_path / "d.csv").names == ["mass, kg, dry", "price"]
+
+
+def test_a_column_without_a_name_gets_its_number(tmp_path):
+    (tmp_path / "d.csv").write_text(",x\n0,1\n1,2\n")
+    assert read_csv(tmp_path / "d.csv").names == ["column 1", "x"]
 
 
 def test_a_header_cell_may_hold_the_delimiter(tmp_path):

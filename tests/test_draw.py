@@ -26,7 +26,14 @@ def test_the_line_moves_from_start_to_end():
     first, last, best = axes.lines[0], axes.lines[-2], axes.lines[-1]
     assert first.get_ydata()[-1] == 0.0
     assert last.get_ydata()[-1] == best.get_ydata()[-1] == 3.0
-    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["data", "start", "after 3 epochs", "closed form"]
+    assert [t.get_text() for t in picture.legends[0].get_texts()] == [
+        "data",
+        "start",
+        "after 1 epoch",
+        "after 2 epochs",
+        "after 3 epochs",
+        "closed form",
+    ]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("hours", "score")
 
 
@@ -45,7 +52,7 @@ def test_surface_shows_the_whole_path_at_its_true_height(best):
     def loss(a, b):
         return (a - 3) ** 2 + 5 * (b - 1) ** 2
 
-    flat, solid = error_surface(loss, path, ("intercept", "slope"), best).axes
+    flat, _, solid = error_surface(loss, path, ("intercept", "slope"), best).axes
     drawn = flat.lines[1]
     np.testing.assert_array_equal(np.column_stack([drawn.get_xdata(), drawn.get_ydata()]), path)
     for low, high, column in (*flat.get_xlim(), 0), (*flat.get_ylim(), 1):

@@ -118,6 +118,27 @@ def test_recorded_backward_agrees_with_nested_grad(row):
         np.testing.assert_allclose(0 if x.grad is None else x.grad, want, rtol=1e-10, atol=1e-12)
 
 
+@every_row
+def test_forward_agrees_with_reverse(row):
+    """<u, J t> = <J'u, t>, exactly but for rounding; and the same for the gradient, in every nesting of the two."""
+    values, rng = row.draw(3), np.random.default_rng(4)
+    tangents = tuple(rng.normal(size=np.shape(x)) for x in values)
+    f = scalarised(row, 3)
+    _, slope = mg.jvp(f, tuple(values), tangents)
+    gradient = mg.grad(f, argnums=range(len(values)))
+    expected = sum(np.sum(g * t) for g, t in zip(gradient(*values), tangents, strict=True))
+    np.testing.assert_allclose(slope, expected, rtol=1e-11, atol=1e-12)
+    _, pullback = mg.vjp(gradient, *values)
+    _, forward_over_reverse = mg.jvp(gradient, tuple(values), tangents)
+    reverse_over_forward = mg.grad(lambda *xs: mg.jvp(f, xs, tangents)[1], argnums=range(len(values)))(*values)
+    for a, b, c in zip(pullback(tangents), forward_over_reverse, reverse_over_forward, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(c, a, rtol=1e-9, atol=1e-10)
+    _, curvature = mg.jvp(lambda *xs: mg.jvp(f, xs, tangents)[1], tuple(values), tangents)
+    twice = sum(np.sum(h * t) for h, t in zip(forward_over_reverse, tangents, strict=True))
+    np.testing.assert_allclose(curvature, twice, rtol=1e-9, atol=1e-10)
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if row.complex_step], ids=str)
 @given(seed=seeds)
 def test_complex_step(row, seed):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgd as mg
-from microgd.errors import DtypeError, GraphError, NonFiniteError, OptionError, ShapeError
+from microgd.errors import DtypeError, NonFiniteError, OptionError, ShapeError
 from microgd.optim import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
 from microgd.optim.flat import BLOCK
 
@@ -198,6 +198,12 @@ class TestDescent:
         assert all(a.dtype == np.float32 for n, a in optimizer.state_dict()["state"][0].items() if n != "step")
         np.testing.assert_allclose(single.data, double.data, rtol=1e-6, atol=1e-6)
 
+    def test_a_centered_variance_is_never_below_zero(self):
+        """Under a constant gradient the variance tends to 0, and rounding takes it below."""
+        p = leaf([1.0, 2.0, 3.0])
+        walk(RMSProp([p], lr=0.0, alpha=0.9, centered=True), [p], lambda p: np.array([0.1, 0.3, 0.7]), 1000)
+        np.testing.assert_array_equal(p.data, [1.0, 2.0, 3.0])
+
     def test_all_move_at_once(self):
         """Both gradients are taken at the same point: x and y swap roles symmetrically."""
         x, y = leaf(1.0), leaf(2.0)
@@ -216,6 +222,7 @@ class TestParameters:
         assert model["layers"][0][0].item() == 2.0
         assert len(SGD(leaf(1.0) for _ in range(3)).param_groups[0]["params"]) == 3
         assert len(SGD(leaf(1.0)).param_groups[0]["params"]) == 1
+        assert len(SGD({"a": leaf(1.0), "b": leaf(1.0)}.values()).param_groups[0]["params"]) == 2
 
     def test_groups_have_their_own_options(self):
         a, b, c = leaf(1.0), leaf(1.0), leaf(1.0)
@@ -262,13 +269,45 @@ class TestParameters:
             optimizer.step()
         np.testing.assert_allclose(p.data, 0.3)
 
-    def test_a_graph_recorded_before_a_step_is_void(self):
-        p = leaf([1.0, 2.0])
-        loss = (p * p).sum()
-        p.grad = np.ones(2)
-        SGD([p], lr=0.1).step()
-        with pytest.raises(GraphError, match="changed in place"):
+    @every_rule
+    def test_values_that_someone_holds_never_change(self, rule):
+        p, q = leaf([1.0, 2.0]), leaf([[3.0]])
+        optimizer = rule([p, q], lr=0.1)
+        kept = []
+        for _ in range(3):
+            loss = (p * p).sum() + q.sum()
+            kept.append((loss, p.data, p.data[::-1], p.detach(), np.array(p.data)))
+            p.grad, q.grad = np.ones(2), np.ones((1, 1))
+            optimizer.step()
+        for loss, value, reverse, detached, copied in kept:
+            np.testing.assert_array_equal(value, copied)
+            np.testing.assert_array_equal(reverse, copied[::-1])
+            np.testing.assert_array_equal(detached.data, copied)
+            p.zero_grad()
             loss.backward()
+            np.testing.assert_array_equal(p.grad, 2 * copied)
+
+    @every_rule
+    def test_values_that_nobody_holds_are_updated_in_place(self, rule):
+        p, b = leaf([1.0, 2.0]), leaf(0.0)
+        optimizer = rule([p, b], lr=0.1)
+        places = set()
+        for _ in range(5):
+            optimizer.zero_grad()
+            prediction = p * np.array([2.0, 3.0]) + b
+            loss = (prediction * prediction).mean()
+            loss.backward()
+            optimizer.step()
+            places.add(p.data.__array_interface__["data"][0])
+        assert len(places) == 1
+
+    def test_all_move_from_the_same_point_also_when_one_was_given_the_value_of_another(self):
+        p, q = leaf([1.0, 1.0]), leaf([5.0, 5.0])
+        optimizer = SGD([{"params": p}, {"params": q}], lr=0.5)
+        q.data = p.data
+        p.grad = q.grad = np.ones(2)
+        optimizer.step()
+        np.testing.assert_array_equal([p.data, q.data], [[0.5, 0.5], [0.5, 0.5]])
 
     def test_gradients_survive_a_step_and_accumulate(self):
         p = leaf(1.0)
@@ -350,8 +389,29 @@ class TestState:
             optimizer.load_state_dict(longer.state_dict())
         with pytest.raises(OptionError, match=r"\[2\].*\[1\]"):
             optimizer.load_state_dict(Adam([leaf(1.0), leaf(2.0)]).state_dict())
+        single = Adam([mg.tensor(np.ones(2, np.float32), requires_grad=True)])
+        walk(single, single.param_groups[0]["params"], np.ones_like, 1)
+        with pytest.raises(DtypeError, match=r"parameter \[0\].* is float64, its saved exp_avg float32"):
+            optimizer.load_state_dict(single.state_dict())
+        with pytest.raises(OptionError, match="saved state of parameters \\['0'\\]"):
+            optimizer.load_state_dict({**before, "state": {"0": before["state"][0]}})
+        groups = [{n: v for n, v in before["param_groups"][0].items() if n not in ("betas", "amsgrad")}]
+        with pytest.raises(OptionError, match="lack amsgrad, betas"):
+            optimizer.load_state_dict({**before, "param_groups": groups})
+        with pytest.raises(OptionError, match="expected the keys"):
+            optimizer.load_state_dict({})
         for name, array in optimizer.state_dict()["state"][0].items():
             np.testing.assert_array_equal(array, before["state"][0][name])
+
+    def test_options_may_be_switched_on_later(self):
+        """By hand, or by a saved group: the state that the rule needs now starts when it is needed."""
+        p, q = leaf([1.0]), leaf([1.0])
+        late, loaded = SGD([p], lr=0.1), SGD([q])
+        late.param_groups[0]["momentum"] = 0.9
+        loaded.load_state_dict(SGD([leaf([1.0])], lr=0.1, momentum=0.9).state_dict())
+        for optimizer, parameter in ((late, p), (loaded, q)):
+            walk(optimizer, [parameter], np.ones_like, 2)
+            np.testing.assert_allclose(parameter.data, 1 - 0.1 - 0.19)
 
 
 class TestRefusals:
@@ -390,6 +450,7 @@ class TestRefusals:
             ([{"params": p, "learning_rate": 0.1}], "unknown option 'learning_rate'"),
             ([{"params": p, "lr": -1.0}], "lr must be"),
             ([{"params": p}, {"params": p}], r"of group 1.*is given twice"),
+            ([{"params": p}, leaf(1.0)], "group 1 must be a dict with the key 'params'.*got Tensor"),
         ]:
             with pytest.raises(OptionError, match=message):
                 SGD(params)
@@ -407,6 +468,8 @@ class TestRefusals:
         p.node.grad = np.ones(2, np.float32)
         with pytest.raises(DtypeError, match="float32"):
             optimizer.step()
-        p.grad = np.full(2, 1e308)  # finite, though its sum is not
-        with np.errstate(over="ignore"):
-            SGD([p], lr=0.0).step()
+        p.grad = np.array([np.inf, -np.inf])
+        with pytest.raises(NonFiniteError, match="has 2 entries"):
+            optimizer.step()
+        p.grad = np.full(2, 1e308)  # finite, though neither its sum nor its square is
+        SGD([p], lr=0.0).step()

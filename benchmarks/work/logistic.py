@@ -43,10 +43,18 @@ class Logistic(Gradient):
         X, y = data
 
         def run() -> Any:
-            z = X @ w + b
-            e = np.exp(-np.abs(z))
-            loss = (np.maximum(z, 0) - y * z + np.log1p(e)).mean()
-            g = (np.where(z >= 0, 1, e) / (1 + e) - y) / len(y)
+            z = X @ w
+            z += b
+            e = np.abs(z)
+            np.negative(e, out=e)
+            np.exp(e, out=e)
+            loss = (np.maximum(z, 0).sum() - y @ z + np.log1p(e).sum()) / len(y)
+            e += 1
+            np.minimum(z, 0, out=z)
+            g = np.exp(z, out=z)
+            g /= e
+            g -= y
+            g /= len(y)
             return loss, X.T @ g, g.sum()
 
         return run

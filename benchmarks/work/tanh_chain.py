@@ -1,4 +1,7 @@
-"""Ten tanh in a row on a million doubles: memory and the speed of one function, forward and backward."""
+"""Ten tanh in a row on a million doubles: memory and the speed of one function, forward and backward.
+
+By hand nothing is allocated from call to call: fresh pages from the system would cost as much as the arithmetic.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,17 +28,19 @@ class TanhChain(Gradient):
 
     def numpy(self, parameters: Any, data: Any) -> Run:
         (x,) = parameters
+        answers = [np.empty_like(x) for _ in range(self.length)]
+        g = np.empty_like(x)
 
         def run() -> Any:
-            answers = [np.tanh(x)]
-            for _ in range(self.length - 1):
-                answers.append(np.tanh(answers[-1]))
-            loss = answers[-1].sum()
-            g = np.ones_like(x)
+            h = x
+            for t in answers:
+                h = np.tanh(h, out=t)
+            loss = h.sum()
+            g.fill(1)
             for t in reversed(answers):
                 np.multiply(t, t, out=t)
                 np.subtract(1, t, out=t)
-                g *= t
+                np.multiply(g, t, out=g)
             return loss, g
 
         return run

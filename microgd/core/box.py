@@ -108,6 +108,11 @@ def method(function: Callable[..., Any]) -> Callable[..., Any]:
     return call_method
 
 
+def in_place(compute: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """The method behind ``t += u`` and kin."""
+    return lambda self, other: self.replace(compute(self, other))
+
+
 class Box:
     """What stands in for an array while a transform watches. See the module's first lines."""
 
@@ -122,6 +127,13 @@ class Box:
     def operate(self, row: Primitive, x: Any, y: Any) -> Any:
         """Interpret an operator; a box may override this with something faster."""
         return call(row.function, (x, y), {})
+
+    def replace(self, other: Any) -> Self:
+        """Become what ``other`` is: assignment changes the handle, never the value it held."""
+        raise NotImplementedError
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.replace(call(operator.setitem, (self, index, value), {}))
 
     def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **kwargs: Any) -> Any:
         if "out" in kwargs:
@@ -175,6 +187,9 @@ class Box:
     __abs__ = unary(np.absolute, operator.abs)
     __invert__ = unary(np.invert, operator.invert)
     __getitem__ = method(operator.getitem)
+    __iadd__, __isub__ = in_place(operator.add), in_place(operator.sub)
+    __imul__, __itruediv__ = in_place(operator.mul), in_place(operator.truediv)
+    __ipow__, __imatmul__ = in_place(operator.pow), in_place(operator.matmul)
     __hash__: ClassVar[Callable[[Any], int]] = object.__hash__
 
     # NumPy's methods, and a few functions that networks are written with (ops supplies the last three).

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from microgd.core.primitive import LEAF, OPERANDS, Primitive
+from microgd.core.primitive import OPERANDS, Primitive
 from microgd.errors import GraphError, ShapeError
 
 next_number = itertools.count(1).__next__
@@ -107,7 +107,10 @@ def reachable(start: list[Node]) -> list[Node]:
         node = stack.pop()
         nodes.append(node)
         if node.edges is None:
-            raise freed(node)
+            raise GraphError(
+                f"backward: the graph behind {node.row.name} was already used and freed. Pass retain_graph=True to the "
+                f"first backward() if you need a second one, or compute the output again."
+            )
         for edge in node.edges:
             parent = edge[0]
             if parent.number not in seen:
@@ -115,19 +118,6 @@ def reachable(start: list[Node]) -> list[Node]:
                 stack.append(parent)
     nodes.sort(key=attrgetter("number"), reverse=True)
     return nodes
-
-
-def freed(node: Node) -> GraphError:
-    """The error for a graph that cannot be walked any more."""
-    if node.row is LEAF:
-        return GraphError(
-            "backward: a parameter of this graph was changed in place (by an optimizer's step) after the graph was "
-            "recorded, so its derivative would be wrong. Compute the output again before backward()."
-        )
-    return GraphError(
-        f"backward: the graph behind {node.row.name} was already used and freed. Pass retain_graph=True to the first "
-        f"backward() if you need a second one, or compute the output again."
-    )
 
 
 def lifted(node: Node, edge: tuple[Any, ...], lift: Callable[[Any, Node], Any]) -> Iterator[Any]:

@@ -25,11 +25,6 @@ PLAIN = {float, int, np.ndarray, np.float64, np.float32}
 new = object.__new__
 
 
-def in_place(compute: Callable[..., Any]) -> Callable[[Any, Any], Any]:
-    """The method behind ``t += u`` and kin."""
-    return lambda self, other: self.replace(compute(self, other))
-
-
 def conversion(kind: Callable[..., Any]) -> Callable[[Any], Any]:
     """The method behind ``float(t)`` and kin."""
     return lambda self: kind(self.convert(f"{kind.__name__}(tensor)"))
@@ -206,13 +201,6 @@ class Tensor(Box):
         """Whether this tensor was made by hand, not computed from others that require a gradient."""
         return self.node is None or self.node.row is LEAF
 
-    def written(self) -> None:
-        """Say that this leaf's value was changed in place: graphs that hold the old value are void from now on."""
-        old = self.node
-        if old is not None:
-            self.node = Node(self.value, LEAF, [], old.grad)
-            old.edges = None
-
     def detach(self) -> Tensor:
         """The same value without history, as a tensor."""
         return constant(stopped(self.value), self.level)
@@ -253,9 +241,12 @@ class Tensor(Box):
     def replace(self, other: Any) -> Self:
         """Point this handle at another node: what every assignment comes down to."""
         if type(other) is not Tensor:
+            if self.node is None and other.level < self.level:  # a buffer made inside another kind of transform
+                self.value = self.conforming(other)
+                return self
             raise UnsupportedError(
                 f"assignment: a {type(other).__name__} cannot be assigned into a tensor made outside its transform; "
-                f"build the value with np.where or np.stack instead."
+                f"make the tensor inside, or build the value with np.where or np.stack."
             )
         other = self.conforming(other)
         recording = other.level > frozen_level.get()
@@ -274,13 +265,6 @@ class Tensor(Box):
                 "assign to t.detach() instead."
             )
         return self
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        self.replace(call(operator.setitem, (self, index, value), {}))
-
-    __iadd__, __isub__ = in_place(operator.add), in_place(operator.sub)
-    __imul__, __itruediv__ = in_place(operator.mul), in_place(operator.truediv)
-    __ipow__, __imatmul__ = in_place(operator.pow), in_place(operator.matmul)
 
     # ---- conversions: loud where a gradient would be lost ----------------------------------------------
 

@@ -1,15 +1,17 @@
 """CSV files of numbers, with or without a header.
 
 The body is read by NumPy's own loader; only when that fails is the file gone through cell by cell, to say which row
-and column is wrong. Rows are counted as an editor counts lines. A first line without a single number is a header.
-Commas, semicolons and tabs separate; blank lines, a byte-order mark and any line ending are ordinary.
+and column is wrong, or to find that the columns asked for are sound and only others hold text. Rows are counted as an
+editor counts lines. A first line without a single number is a header. Commas, semicolons and tabs separate; blank
+lines, a byte-order mark and any line ending are ordinary.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +19,57 @@ import numpy as np
 
 from microgd.errors import DataError
 
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of numbers. ``names`` are "column 1", "column 2"... where the file has no header."""
+    """Named columns of a file. ``names`` are "column 1", "column 2"... where the file has no header."""
 
     names: list[str]
-    values: np.ndarray[Any, np.dtype[np.float64]]
     has_header: bool
     source: str
+    lines: list[tuple[int, str]]
+    delimiter: str
+
+    @cached_property
+    def values(self) -> Array:
+        """All columns, shape (rows, columns)."""
+        return self.numbers(range(len(self.names)))
+
+    def numbers(self, columns: Sequence[int]) -> Array:
+        """Some columns, shape (rows, len(columns)); the others may hold text, or nothing.
+
+        Raises:
+            DataError: a row of another length; a cell of these columns that is not a finite number.
+        """
+        text = [line for _, line in self.lines]
+        try:
+            found = np.loadtxt(text, delimiter=self.delimiter, quotechar='"', comments=None, ndmin=2)
+        except ValueError:
+            return self.cell_by_cell(columns)
+        sound = found.shape[1] == len(self.names) and np.all(np.isfinite(found))
+        return found[:, list(columns)] if sound else self.cell_by_cell(columns)
+
+    def cell_by_cell(self, columns: Sequence[int]) -> Array:
+        """The slow way, for a file that is not numbers throughout."""
+        rows, width = [], len(self.names)
+        for number, row in cells(self.lines, self.delimiter):
+            if len(row) != width:
+                named = ", ".join(self.names)
+                raise DataError(f"{self.source}: row {number} has {len(row)} cells, expected {width} ({named})")
+            rows.append([self.number(row[k], number, self.names[k]) for k in columns])
+        return np.array(rows)
+
+    def number(self, cell: str, row: int, name: str) -> float:
+        """One cell as a number, or the reason why it is none."""
+        place = f"{self.source}: row {row}, {name}"
+        if not cell.strip():
+            raise DataError(f"{place}: the cell is empty; fill it in or leave the row out")
+        if not is_number(cell) or not np.isfinite(float(cell)):
+            kind = "not finite" if is_number(cell) else "not a number"
+            raise DataError(f"{place}: {cell.strip()!r} is {kind}; correct it or leave the row out")
+        return float(cell)
 
     def index(self, column: str) -> int:
         """The position of a column, given by name or by number from 1.
@@ -35,7 +79,7 @@ class Table:
         """
         if column in self.names:
             return self.names.index(column)
-        if column.isdigit() and 1 <= int(column) <= len(self.names):
+        if column.isdecimal() and 1 <= int(column) <= len(self.names):
             return int(column) - 1
         raise DataError(
             f"{self.source}: no column {column!r}; there are: {', '.join(self.names)} (or 1 to {len(self.names)})"
@@ -56,31 +100,36 @@ def read_csv(path: str | Path) -> Table:
     >>> table.names, table.values.shape
     (['hours', 'score'], (100, 2))
     """
+    table = open_csv(path)
+    _ = table.values  # read now, so that a bad cell is found now
+    return table
+
+
+def open_csv(path: str | Path) -> Table:
+    """A file whose columns are read when they are asked for, so that some may hold text.
+
+    Raises:
+        DataError: missing, empty or unreadable; a header without rows, or with a name twice.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise DataError(f"{path}: cannot be read: {reason}") from None
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not lines:
         raise DataError(f"{path}: is empty; expected rows of numbers, with or without a header")
-    delimiter = max(",;\t", key=lines[0][1].count)
+    delimiter = max(";\t,", key=lines[:2][-1][1].count)  # judged by a line of numbers: names may hold anything
     first = next(cells(lines[:1], delimiter))[1]
     has_header = not any(map(is_number, first))
-    names = [cell.strip() for cell in first] if has_header else [f"column {k}" for k in range(1, len(first) + 1)]
+    names = [(cell.strip() if has_header else "") or f"column {k}" for k, cell in enumerate(first, 1)]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path}: the header names {twice!r} twice; give every column a name of its own")
     body = lines[1:] if has_header else lines
     if not body:
         raise DataError(f"{path}: has a header but no rows")
-    try:
-        values = np.loadtxt([line for _, line in body], delimiter=delimiter, quotechar='"', comments=None, ndmin=2)
-    except ValueError as error:
-        raise bad_cell(path, body, delimiter, names, str(error)) from None
-    if values.shape[1] != len(names) or not np.all(np.isfinite(values)):
-        raise bad_cell(path, body, delimiter, names, "rows and header do not fit")
-    return Table(names, values, has_header, str(path))
+    return Table(names, has_header, str(path), body, delimiter)
 
 
 def cells(lines: list[tuple[int, str]], delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -90,24 +139,9 @@ def cells(lines: list[tuple[int, str]], delimiter: str) -> Iterator[tuple[int, l
 
 
 def is_number(cell: str) -> bool:
+    """Whether a cell holds a number as a data file writes it: Python alone would also take 1_000."""
     try:
         float(cell)
     except ValueError:
         return False
-    return True
-
-
-def bad_cell(path: str | Path, body: list[tuple[int, str]], delimiter: str, names: list[str], reason: str) -> DataError:
-    """What is wrong with the first row that is wrong."""
-    for number, row in cells(body, delimiter):
-        if len(row) != len(names):
-            return DataError(f"{path}: row {number} has {len(row)} cells, expected {len(names)} ({', '.join(names)})")
-        for name, cell in zip(names, row, strict=True):
-            if not cell.strip():
-                return DataError(f"{path}: row {number}, {name}: the cell is empty; fill it in or leave the row out")
-            if not is_number(cell) or not np.isfinite(float(cell)):
-                kind = "not finite" if is_number(cell) else "not a number"
-                return DataError(
-                    f"{path}: row {number}, {name}: {cell.strip()!r} is {kind}; correct it or leave the row out"
-                )
-    return DataError(f"{path}: cannot be read as numbers: {reason}")
+    return "_" not in cell

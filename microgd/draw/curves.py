@@ -23,12 +23,18 @@ def figure(width: float = 7.0, height: float = 4.5) -> Figure:
 
 
 def learning_curve(losses: Sequence[float], name: str = "loss") -> Figure:
-    """The loss after every epoch; on a logarithmic axis where it spans more than a factor of 30."""
+    """The loss after every epoch; on logarithmic axes where it spans more than a factor of 30, or 100 epochs.
+
+    Most happens in the first epochs of a long run: a plain axis would show a corner.
+    """
     picture = figure()
     axes = picture.add_subplot()
     axes.plot(np.arange(len(losses)), losses, color=BLUE, marker="o" if len(losses) < 30 else "", markersize=3)
     if min(losses) > 0 and max(losses) > 30 * min(losses):
         axes.set_yscale("log")
+    if len(losses) > 100:
+        axes.set_xscale("symlog", linthresh=1)
+        axes.set_xlim(0, len(losses) - 1)
     axes.set(xlabel="epoch", ylabel=name, title=f"{name}: {losses[0]:.6g} at the start, {losses[-1]:.6g} at the end")
     axes.grid(alpha=0.3)
     return picture
@@ -52,14 +58,15 @@ def line_as_it_moves(
     axes = picture.add_subplot()
     axes.scatter(x, y, s=14, color=GREY, alpha=0.7, label="data", zorder=1)
     grid = np.linspace(np.min(x), np.max(x), 200)
-    for k in moments(len(path)):
-        share = k / (len(path) - 1)
-        ends = {0: "start", len(path) - 1: f"after {k} epochs"}
-        axes.plot(grid, curve(grid, path[k]), color=ORANGE, alpha=0.2 + 0.8 * share, lw=1 + share, label=ends.get(k))
+    shown = moments(len(path))
+    for place, k in enumerate(shown):
+        share = place / (len(shown) - 1)
+        name = "start" if k == 0 else f"after {k} epoch{'s' * (k > 1)}"
+        axes.plot(grid, curve(grid, path[k]), color=ORANGE, alpha=0.2 + 0.8 * share, lw=1 + share, label=name)
     if best is not None:
         axes.plot(grid, curve(grid, best), color=BLUE, ls="--", lw=1.2, label="closed form", zorder=4)
     axes.set(xlabel=names[0], ylabel=names[1], title="The fit as it moves")
-    axes.legend(frameon=False)
+    picture.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return picture
 
 

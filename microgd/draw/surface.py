@@ -42,7 +42,9 @@ def error_surface(
     gap = max(np.max(height) - low, 1e-300)
     levels = low + gap * np.concatenate([[-1e-9], np.geomspace(1e-4, 1, 22)])
     bands = BoundaryNorm(levels, 256)  # bands narrow towards the minimum, so that a flat valley still shows its shape
-    flat.contourf(first, second, height, levels=levels, norm=bands, cmap="viridis_r")
+    colours = flat.contourf(first, second, height, levels=levels, norm=bands, cmap="viridis_r")
+    ticks = levels[[0, *range(2, len(levels), 5)]]
+    picture.colorbar(colours, ax=flat, label=loss_name, ticks=ticks, format=lambda value, _: f"{value:.4g}")
     flat.contour(first, second, height, levels=levels, colors="white", linewidths=0.4, alpha=0.5)
     flat.plot(path[:, 0], path[:, 1], color="white", lw=3.5)
     flat.plot(path[:, 0], path[:, 1], color=ORANGE, lw=1.8, marker=".", markersize=5, label="path, a dot per epoch")

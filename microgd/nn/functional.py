@@ -13,7 +13,7 @@ import numpy as np
 
 from microgd.core.box import Box
 from microgd.errors import DtypeError, OptionError, ShapeError
-from microgd.ops.special import log_softmax, softplus
+from microgd.ops.special import log_loss, log_softmax
 
 Array = Any  # a tensor, an array or a number
 
@@ -45,6 +45,12 @@ def matched(name: str, prediction: Array, target: Array) -> tuple[Array, Array]:
             advice = "take target[:, 0], or prediction.reshape(-1, 1)" if len(a) == 1 else "take target[..., 0]"
         raise ShapeError(f"{name}: prediction has shape {a} and target {b}; they must be the same: {advice}")
     return prediction, target
+
+
+def zero_or_one(name: str, target: Array) -> None:
+    """Refuse labels such as -1 and 1, with which the log loss has no lower bound."""
+    if np.any((target < 0) | (target > 1)):
+        raise OptionError(f"{name}: targets must be 0, 1 or between; labels -1 and 1 become (labels + 1) / 2")
 
 
 def mse_loss(prediction: Array, target: Array, reduction: str = "mean") -> Array:
@@ -84,20 +90,21 @@ def lp_loss(prediction: Array, target: Array, p: float = 2.0, reduction: str = "
 
     Args:
         prediction, target: of the same shape.
-        p: the exponent, at least 1 for a convex loss.
+        p: the exponent, at least 1: below, the loss is not convex and its slope at 0 infinite.
         reduction: as in ``mse_loss``.
 
     Raises:
-        OptionError: p is not above 0. ShapeError: shapes that differ.
+        OptionError: p below 1 or infinite. ShapeError: shapes that differ.
 
     >>> import numpy as np, microgd as mg
     >>> float(mg.nn.functional.lp_loss(np.array([1.0, 2.0]), np.array([0.0, 4.0]), p=3))
     4.5
     """
-    if not p > 0:
-        raise OptionError(f"lp_loss: p must be above 0, got {p!r}")
+    if not 1 <= p < np.inf:
+        raise OptionError(f"lp_loss: p must be at least 1 and finite, got {p!r}")
     prediction, target = matched("lp_loss", prediction, target)
-    return reduced(np.abs(prediction - target) ** p, reduction)
+    error = prediction - target
+    return reduced((error if p % 2 == 0 else np.abs(error)) ** float(p), reduction)  # even powers have no kink
 
 
 def binary_cross_entropy(prediction: Array, target: Array, reduction: str = "mean") -> Array:
@@ -111,7 +118,7 @@ def binary_cross_entropy(prediction: Array, target: Array, reduction: str = "mea
         reduction: as in ``mse_loss``.
 
     Raises:
-        OptionError: a prediction outside [0, 1]. ShapeError: shapes that differ.
+        OptionError: a prediction or target outside [0, 1]. ShapeError: shapes that differ.
 
     >>> import numpy as np, microgd as mg
     >>> round(float(mg.nn.functional.binary_cross_entropy(np.array([0.5]), np.array([1.0]))), 6)
@@ -123,8 +130,9 @@ def binary_cross_entropy(prediction: Array, target: Array, reduction: str = "mea
             "binary_cross_entropy: predictions must be probabilities in [0, 1]; for a model's output before the "
             "sigmoid use binary_cross_entropy_with_logits"
         )
-    least = np.exp(-100.0).astype(prediction.dtype)
-    log_f, log_rest = np.log(np.maximum(prediction, least)), np.log(np.maximum(1 - prediction, least))
+    zero_or_one("binary_cross_entropy", target)
+    with np.errstate(divide="ignore"):
+        log_f, log_rest = np.maximum(np.log(prediction), -100), np.maximum(np.log(1 - prediction), -100)
     return reduced(-(target * log_f + (1 - target) * log_rest), reduction)
 
 
@@ -136,14 +144,15 @@ def binary_cross_entropy_with_logits(logits: Array, target: Array, reduction: st
         reduction: as in ``mse_loss``.
 
     Raises:
-        ShapeError: shapes that differ.
+        OptionError: a target outside [0, 1]. ShapeError: shapes that differ.
 
     >>> import numpy as np, microgd as mg
     >>> float(mg.nn.functional.binary_cross_entropy_with_logits(np.array([1000.0]), np.array([0.0])))
     1000.0
     """
     logits, target = matched("binary_cross_entropy_with_logits", logits, target)
-    return reduced(softplus(logits) - target * logits, reduction)
+    zero_or_one("binary_cross_entropy_with_logits", target)
+    return reduced(log_loss(logits, target), reduction)
 
 
 def cross_entropy(logits: Array, labels: Array, reduction: str = "mean", ignore_index: int = -100) -> Array:
@@ -156,7 +165,7 @@ def cross_entropy(logits: Array, labels: Array, reduction: str = "mean", ignore_
 
     Raises:
         ShapeError: shapes other than (N, C) and (N,). DtypeError: labels that are not integers.
-        OptionError: a label outside the classes.
+        OptionError: a label outside the classes, or no label that counts.
 
     >>> import numpy as np, microgd as mg
     >>> round(float(mg.nn.functional.cross_entropy(np.zeros((2, 4)), np.array([0, 3]))), 6)
@@ -174,6 +183,8 @@ def cross_entropy(logits: Array, labels: Array, reduction: str = "mean", ignore_
     outside = labels[counted & ((labels < 0) | (labels >= classes))]
     if outside.size:
         raise OptionError(f"cross_entropy: label {outside[0]} is not one of the {classes} classes, 0 to {classes - 1}")
+    if not counted.any():
+        raise OptionError(f"cross_entropy: no row counts: of {len(labels)} labels all are ignore_index={ignore_index}")
     rows = np.arange(len(labels))
     losses = -log_softmax(logits, axis=1)[rows, np.where(counted, labels, 0)]
     return np.where(counted, losses, 0) if reduction == "none" else reduced(losses[counted], reduction)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from math import isfinite
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -17,30 +19,56 @@ import numpy as np
 from microgd.core.tensor import Tensor
 from microgd.errors import DtypeError, NonFiniteError, ShapeError
 
-BLOCK = 16384  # entries; a few such arrays of doubles fit into a level-2 cache
+BLOCK = 32768  # entries; a few such arrays of doubles fit into a level-2 cache
 
 
 class Flat:
-    """Values, optimizer state and step counts of some parameters. ``initial`` names the state and its first value."""
+    """Values, optimizer state and step counts of some parameters."""
 
-    def __init__(self, named: list[tuple[str, Tensor]], initial: dict[str, float]) -> None:
+    def __init__(self, named: list[tuple[str, Tensor]]) -> None:
         self.names = [name for name, _ in named]
         self.params = [p for _, p in named]
         bounds = np.cumsum([0, *[p.size for p in self.params]])
         self.parts = [slice(int(start), int(stop)) for start, stop in pairwise(bounds)]
         self.values = np.empty(int(bounds[-1]), self.params[0].dtype)
         self.gathered = np.empty_like(self.values)
-        self.state = {name: np.full_like(self.values, value) for name, value in initial.items()}
+        self.state: dict[str, Any] = {}
         self.steps = [0] * len(self.params)
         self.held: list[Any] = [None] * len(self.params)
         self.take_in()
 
+    def keep(self, initial: dict[str, float]) -> None:
+        """Make the state arrays that a rule asks for and that are not there yet, filled with their first values."""
+        for name, value in initial.items():
+            if name not in self.state:
+                self.state[name] = np.full_like(self.values, value)
+
     def take_in(self) -> None:
-        """Make every parameter's value a view of the buffer, whatever it was set to since the last step."""
+        """Make every parameter's value a view of the buffer, whatever it was set to since the last step.
+
+        Values never change for anyone who holds one: if a graph, a list or a variable still has one of ours, it keeps
+        the old buffer and the step goes on in a copy.
+        """
+        watched = self.watched()
+        if watched:
+            self.values = self.values.copy()
         for k, (p, part) in enumerate(zip(self.params, self.parts, strict=True)):
             if p.value is not self.held[k]:
                 self.values[part] = np.reshape(p.value, -1)
                 self.hold(k)
+            elif watched:
+                self.hold(k)
+
+    def watched(self) -> bool:
+        """Whether someone else holds the buffer or a value in it. References are counted: ours, and the one that
+        counting takes."""
+        views = sum(isinstance(value, np.ndarray) for value in self.held)
+        if getrefcount(self.values) > views + 2:
+            return True
+        return any(
+            isinstance(self.held[k], np.ndarray) and getrefcount(self.held[k]) > 2 + (p.value is self.held[k])
+            for k, p in enumerate(self.params)
+        )
 
     def hold(self, k: int) -> None:
         """Point parameter ``k`` at its part of the buffer; a NumPy scalar cannot be a view and is copied."""
@@ -49,24 +77,28 @@ class Flat:
 
     def gradients(self) -> list[Any]:
         """The gradient of every parameter as a flat array, checked, or None where there is none."""
-        return [self.checked(name, p) for name, p in zip(self.names, self.params, strict=True)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            return [self.checked(name, p) for name, p in zip(self.names, self.params, strict=True)]
 
     def checked(self, name: str, p: Tensor) -> Any:
         """One gradient, or the reason why no step can be made with it."""
-        g = p.grad.value if isinstance(p.grad, Tensor) else p.grad
+        g = p.grad
         if g is None:
             return None
+        if isinstance(g, Tensor):
+            g = g.value
         if g.shape != p.shape:
             raise ShapeError(f"step: {name} has shape {p.shape}, its gradient {g.shape}")
         if g.dtype != p.dtype:
             raise DtypeError(f"step: {name} is {p.dtype}, its gradient {g.dtype}; convert one of them with .astype")
-        if not np.isfinite(np.add.reduce(g, axis=None)) and not np.all(np.isfinite(g)):
-            bad = np.size(g) - np.count_nonzero(np.isfinite(g))
+        g = g.reshape(-1)
+        if not isfinite(g.dot(g)) and not np.all(np.isfinite(g)):  # the square of a finite gradient may overflow
+            bad = g.size - np.count_nonzero(np.isfinite(g))
             raise NonFiniteError(
                 f"step: the gradient of {name}, shape {p.shape}, has {bad} entries that are NaN or infinite; nothing "
                 f"was updated. Lower the learning rate, or look for a division by zero or an overflow in the loss."
             )
-        return np.reshape(g, -1)
+        return g
 
     def blocks(self, gradients: list[Any]) -> Iterator[tuple[slice, Any, int]]:
         """Count a step for every parameter with a gradient, and cut the work into (part of the buffer, gradient, step).
@@ -95,9 +127,7 @@ class Flat:
                 yield slice(start, stop), g[start - offset : stop - offset], step
 
     def publish(self, gradients: list[Any]) -> None:
-        """Tell the parameters that moved; graphs that hold their old values are void."""
+        """Hand out the scalars that moved; arrays are views and have moved already."""
         for k, g in enumerate(gradients):
-            if g is not None:
-                if not self.params[k].shape:
-                    self.hold(k)
-                self.params[k].written()
+            if g is not None and not self.params[k].shape:
+                self.hold(k)

@@ -8,14 +8,14 @@ defaults and layout are those of ``torch.optim``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, ValuesView
 from typing import Any
 
 import numpy as np
 
 from microgd.core.tensor import Tensor
 from microgd.core.tree import flatten
-from microgd.errors import OptionError, ShapeError
+from microgd.errors import DtypeError, OptionError, ShapeError
 from microgd.optim.flat import Flat
 
 Group = dict[str, Any]
@@ -53,7 +53,7 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.flats: list[list[Flat]] = []
-        params = list(params) if isinstance(params, Iterator) else params
+        params = listed(params)
         grouped = isinstance(params, list | tuple) and any(isinstance(g, dict) and "params" in g for g in params)
         for group in params if grouped else [{"params": params}]:
             self.add_param_group(group)
@@ -74,7 +74,7 @@ class Optimizer:
                 valid, expected = RANGES[name]
                 try:
                     good = valid(value)
-                except TypeError:
+                except (TypeError, ValueError):
                     good = False
                 if not good:
                     raise OptionError(f"{kind}: {name} must be {expected}, got {value!r}")
@@ -84,12 +84,16 @@ class Optimizer:
     def add_param_group(self, group: Group) -> None:
         """Add parameters with hyper-parameters of their own."""
         kind, number = type(self).__name__, len(self.param_groups)
+        if not (isinstance(group, dict) and "params" in group):
+            raise OptionError(
+                f"{kind}: group {number} must be a dict with the key 'params', as in "
+                f'{{"params": [w, b], "lr": 0.1}}; got {type(group).__name__}'
+            )
         group = {**self.defaults, **group}
         self.check(group)
-        given = group["params"]
         named = [
             (f"parameter {path} of group {number}".replace("  ", " "), p)
-            for path, p in flatten(list(given) if isinstance(given, Iterator) else given)[0]
+            for path, p in flatten(listed(group["params"]))[0]
         ]
         if not named:
             raise OptionError(f"{kind}: no parameters given (group {number}); was a generator already used up?")
@@ -105,15 +109,14 @@ class Optimizer:
             seen.add(id(p))
         group["params"] = [p for _, p in named]
         dtypes = dict.fromkeys(p.dtype for _, p in named)
-        initial = self.initial_state(group)
-        self.flats.append([Flat([(n, p) for n, p in named if p.dtype == dtype], initial) for dtype in dtypes])
+        self.flats.append([Flat([(n, p) for n, p in named if p.dtype == dtype]) for dtype in dtypes])
         self.param_groups.append(group)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter that has a gradient, all at once, from the same point.
 
-        All gradients are checked before the first parameter moves. Values are written in place: a graph recorded
-        before the step holds the old values, and sweeping it afterwards raises.
+        All gradients are checked before the first parameter moves. Values are written in place, unless someone still
+        holds one: a graph recorded before the step, or an array kept from ``p.data``, keeps the old value.
 
         Args:
             closure: computes the loss again and calls ``backward``; its result is returned.
@@ -129,6 +132,7 @@ class Optimizer:
         ]
         for group, flat, gradients in work:
             flat.take_in()
+            flat.keep(self.initial_state(group))
             decay = group["weight_decay"]
             for part, g, t in flat.blocks(gradients):
                 p = flat.values[part]
@@ -156,10 +160,11 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue exactly: state by parameter index, and the groups. Arrays are copies."""
         state = {}
-        for index, (_, flat, k) in enumerate(self.places()):
+        for index, (group, flat, k) in enumerate(self.places()):
             if flat.steps[k]:
                 shape, part = flat.params[k].shape, flat.parts[k]
-                arrays = {name: array[part].reshape(shape).copy()[()] for name, array in flat.state.items()}
+                names = self.initial_state(group)
+                arrays = {name: flat.state[name][part].reshape(shape).copy()[()] for name in names}
                 state[index] = {"step": flat.steps[k], **arrays}
         groups, first = [], 0
         for group in self.param_groups:
@@ -172,32 +177,55 @@ class Optimizer:
         """Continue from what ``state_dict`` returned; parameters are matched by their order.
 
         Raises:
-            OptionError, ShapeError: it belongs to other parameters or to another rule. Nothing is changed then.
+            OptionError, ShapeError, DtypeError: it is of other parameters or another rule. Nothing is changed then.
         """
-        kind = type(self).__name__
+        kind, places = type(self).__name__, self.places()
+        if not {"state", "param_groups"} <= set(state_dict):
+            raise OptionError(f"{kind}: expected the keys 'state' and 'param_groups', got {', '.join(state_dict)}")
         groups, state = state_dict["param_groups"], state_dict["state"]
         ours, theirs = ([len(g["params"]) for g in side] for side in (self.param_groups, groups))
         if ours != theirs:
             raise OptionError(f"{kind}: the saved groups hold {theirs} parameters, this optimizer's {ours}")
         for group in groups:
+            missing = sorted(set(self.defaults) - set(group))
+            if missing:
+                raise OptionError(f"{kind}: the saved groups lack {', '.join(missing)}")
             self.check(group)
-        for index, (_, flat, k) in enumerate(self.places()):
-            saved = state.get(index, {})
-            if saved and set(saved) != {"step", *flat.state}:
-                raise OptionError(
-                    f"{kind}: {flat.names[k]} needs the state {', '.join(flat.state) or 'step'}, the saved one has "
-                    f"{', '.join(sorted(saved))}; it was saved by another rule or with other options"
-                )
-            for name in flat.state:
-                if saved and np.shape(saved[name]) != flat.params[k].shape:
-                    raise ShapeError(
-                        f"{kind}: {flat.names[k]} has shape {flat.params[k].shape}, its saved {name} "
-                        f"{np.shape(saved[name])}"
-                    )
+        strange = set(state) - set(range(len(places)))
+        if strange:
+            raise OptionError(
+                f"{kind}: saved state of parameters {sorted(strange, key=str)}; this optimizer's are numbered 0 to "
+                f"{len(places) - 1}"
+            )
+        saved_groups = [group for group in groups for _ in group["params"]]
+        for index, saved in state.items():
+            self.match(saved, self.initial_state(saved_groups[index]), *places[index][1:])
         for group, saved_group in zip(self.param_groups, groups, strict=True):
             group.update({name: value for name, value in saved_group.items() if name != "params"})
-        for index, (group, flat, k) in enumerate(self.places()):
-            saved = state.get(index, {"step": 0, **self.initial_state(group)})
-            flat.steps[k] = saved["step"]
-            for name, array in flat.state.items():
-                array[flat.parts[k]] = np.reshape(saved[name], -1)
+        for index, (group, flat, k) in enumerate(places):
+            initial = self.initial_state(group)
+            flat.keep(initial)
+            saved = {"step": 0, **initial, **state.get(index, {})}
+            flat.steps[k] = int(saved["step"])
+            for name in initial:
+                flat.state[name][flat.parts[k]] = np.reshape(saved[name], -1)
+
+    def match(self, saved: dict[str, Any], expected: dict[str, float], flat: Flat, k: int) -> None:
+        """Refuse saved state of another rule, shape or dtype."""
+        kind, name, p = type(self).__name__, flat.names[k], flat.params[k]
+        if set(saved) != {"step", *expected}:
+            raise OptionError(
+                f"{kind}: {name} needs the state {', '.join(['step', *expected])}, the saved one has "
+                f"{', '.join(sorted(saved))}; it was saved by another rule or with other options"
+            )
+        for entry in expected:
+            array = np.asarray(saved[entry])
+            if array.shape != p.shape:
+                raise ShapeError(f"{kind}: {name} has shape {p.shape}, its saved {entry} {array.shape}")
+            if array.dtype != p.dtype:
+                raise DtypeError(f"{kind}: {name} is {p.dtype}, its saved {entry} {array.dtype}")
+
+
+def listed(params: Any) -> Any:
+    """What can only be walked by iterating, a generator or ``dict.values()``, as a list."""
+    return list(params) if isinstance(params, Iterator | ValuesView) else params

@@ -234,7 +234,7 @@ class RMSProp(Optimizer):
         square += (1 - alpha) * g * g
         if group["centered"]:
             s["grad_avg"] += (1 - alpha) * (g - s["grad_avg"])
-            square = square - s["grad_avg"] ** 2
+            square = np.maximum(square - s["grad_avg"] ** 2, 0)  # rounding can take a variance below 0
         g = g / (np.sqrt(square) + group["eps"])
         if group["momentum"]:
             s["momentum_buffer"] *= group["momentum"]
@@ -290,7 +290,8 @@ class Adam(Optimizer):
         v += (1 - beta2) * g * g
         if group["amsgrad"]:
             v = np.maximum(s["max_exp_avg_sq"], v, out=s["max_exp_avg_sq"])
-        p -= group["lr"] / (1 - beta1**t) * m / (np.sqrt(v) / (1 - beta2**t) ** 0.5 + group["eps"])
+        root = (1 - beta2**t) ** 0.5  # the paper's more efficient order, end of its section 2
+        p -= group["lr"] * root / (1 - beta1**t) * m / (np.sqrt(v) + group["eps"] * root)
 
 
 class AdamW(Adam):

@@ -69,7 +69,7 @@ def load(path: str | Path) -> Any:
             return decoded(json.loads(str(stored["structure"])), stored)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a file written by mg.save ({error})") from None
 
 

@@ -29,6 +29,7 @@ OPTIMIZERS = {
 # Default rates: as a share of 1 / curvature (momentum of 0.9 adds up to ten gradients), or of the target's spread.
 BY_CURVATURE = {"sgd": 0.5, "momentum": 0.1, "nesterov": 0.1}
 BY_SPREAD = {"adagrad": 1.0, "rmsprop": 0.05, "adam": 0.1}
+IN_BATCHES = 0.2  # and of that for mini-batches: at a constant rate their noise stays, in proportion to it
 
 
 @dataclass
@@ -85,14 +86,32 @@ class Fitted:
     """Intercept and coefficients from the normal equations, for linear regression."""
     path: Array
     """Intercept and coefficients after every epoch, shape (epochs + 1, 1 + features)."""
+    walk: Walk
+
+
+@dataclass
+class Walk:
+    """The ground as the descent saw it: with the features it walked on, standardised or not."""
+
+    path: Array
+    """Intercept and coefficients after every epoch, shape (epochs + 1, 1 + features)."""
+    minimum: Array | None
+    """The closed form, where there is one."""
     loss: Callable[[Array, Array], Array]
-    """(intercepts, coefficients) -> losses in the data's own units, for one feature."""
+    """(intercepts, coefficients) -> losses, for one feature."""
 
 
 def check(inputs: Array, target: Array, names: list[str], target_name: str, settings: Settings) -> None:
     """Refuse what cannot be fitted, with the reason."""
     if len(inputs) < 2:
         raise DataError(f"{len(inputs)} row of data: at least two are needed to fit anything")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise OptionError(f"feature {twice!r} is given twice; its effect cannot be shared out")
+    for name, column in zip([*names, target_name], [*inputs.T, target], strict=True):
+        largest = np.max(np.abs(column))
+        if largest > 1e120 or 0 < largest < 1e-120:
+            raise DataError(f"{name!r} reaches {largest:g}, too far from 1 to be squared; change its unit")
     for name, column in zip(names, inputs.T, strict=True):
         if np.ptp(column) == 0:
             raise DataError(
@@ -103,6 +122,8 @@ def check(inputs: Array, target: Array, names: list[str], target_name: str, sett
     if settings.model == "logistic" and len(kinds) != 2:
         shown = ", ".join(f"{v:g}" for v in kinds[:4]) + (", ..." if len(kinds) > 4 else "")
         raise DataError(f"logistic regression needs a target of two classes; {target_name!r} has {len(kinds)}: {shown}")
+    if np.ptp(target) == 0:
+        raise DataError(f"target {target_name!r} is {target[0]:g} in every row: there is nothing to fit")
     if settings.model not in (None, "linear", "logistic"):
         raise OptionError(f"model: expected linear or logistic, got {settings.model!r}")
     if settings.optimizer not in OPTIMIZERS:
@@ -111,6 +132,12 @@ def check(inputs: Array, target: Array, names: list[str], target_name: str, sett
         value = getattr(settings, name)
         if value is not None and value < 1:
             raise OptionError(f"{name}: must be at least 1, got {value}")
+    if settings.batch_size is not None and settings.batch_size > len(inputs):
+        raise OptionError(f"batch_size: {settings.batch_size} is more than the {len(inputs)} rows; use full for all")
+    if settings.seed < 0:
+        raise OptionError(f"seed: must be 0 or more, got {settings.seed}")
+    if settings.lr is not None and not 0 < settings.lr < np.inf:
+        raise OptionError(f"lr: must be a finite rate above 0, got {settings.lr}")
     for name in ("l2", "tolerance"):
         if not 0 <= getattr(settings, name) < np.inf:
             raise OptionError(f"{name}: must be a number of 0 or more, got {getattr(settings, name)}")
@@ -119,6 +146,8 @@ def check(inputs: Array, target: Array, names: list[str], target_name: str, sett
             f"initial values: expected {1 + len(names)} numbers, the intercept and then {', '.join(names)}; "
             f"got {len(settings.initial)}"
         )
+    if settings.initial is not None and not np.all(np.isfinite(settings.initial)):
+        raise OptionError(f"initial values: must be finite, got {', '.join(map(str, settings.initial))}")
 
 
 def curvature(inputs: Array, logistic: bool, l2: float, batch_size: int) -> float:
@@ -136,10 +165,10 @@ def curvature(inputs: Array, logistic: bool, l2: float, batch_size: int) -> floa
 
 def default_rate(settings: Settings, curve: float, target: Array, logistic: bool) -> float:
     """A rate that converges on ordinary data: far below the largest stable one, or a share of the target's spread."""
+    share = 1.0 if settings.batch_size in (None, len(target)) else IN_BATCHES
     if settings.optimizer in BY_CURVATURE:
-        return BY_CURVATURE[settings.optimizer] / curve
-    scale = 1.0 if logistic else max(float(np.std(target)), 1e-12)
-    return BY_SPREAD[settings.optimizer] * scale
+        return share * BY_CURVATURE[settings.optimizer] / curve
+    return share * BY_SPREAD[settings.optimizer] * (1.0 if logistic else float(np.std(target)))
 
 
 def closed_form(inputs: Array, target: Array, l2: float) -> Array:
@@ -171,15 +200,17 @@ def descend(
     """
     check(inputs, target, names, target_name, settings)
     classes = np.unique(target)
-    logistic = settings.model == "logistic" or (settings.model is None and len(classes) == 2)
+    logistic = settings.model == "logistic" or (settings.model is None and len(classes) == 2 < len(target))
     y = (target == classes[1]).astype(float) if logistic else target
     middle, scale = np.zeros(len(names)), np.ones(len(names))
     if settings.standardise:
         middle, scale = np.mean(inputs, axis=0), np.std(inputs, axis=0)
     x = (inputs - middle) / scale
 
-    def own_units(b: Array, w: Array) -> Array:
-        return np.concatenate([[b - np.sum(w * middle / scale)], w / scale])
+    def own_units(walked: Array) -> Array:
+        """Intercept and coefficients, or rows of them, for the features as they were given."""
+        coefficients = walked[..., 1:] / scale
+        return np.concatenate([walked[..., :1] - (coefficients @ middle)[..., None], coefficients], axis=-1)
 
     start = np.zeros(1 + len(names)) if settings.initial is None else np.asarray(settings.initial, dtype=float)
     b = tensor(start[0] + start[1:] @ middle, requires_grad=True)
@@ -191,12 +222,13 @@ def descend(
         return error + settings.l2 * (w * w).sum() if settings.l2 else error
 
     curve = curvature(x, logistic, settings.l2, settings.batch_size or len(x))
-    rate = default_rate(settings, curve, y, logistic) if settings.lr is None else settings.lr
+    usual = default_rate(settings, curve, y, logistic)
+    rate = usual if settings.lr is None else settings.lr
     optimizer = OPTIMIZERS[settings.optimizer]([b, w], lr=rate)
     path: list[Array] = []
 
     def follow(epoch: int, value: float) -> None:
-        path.append(own_units(b.data, w.data))
+        path.append(np.append(b.data, w.data))
         on_epoch(epoch, value)
 
     try:
@@ -213,28 +245,27 @@ def descend(
             on_epoch=follow,
         )
     except DivergenceError as error:
-        safe = BY_CURVATURE[settings.optimizer] / curve if settings.optimizer in BY_CURVATURE else rate / 10
-        raise DivergenceError(f"{error} ({rate:g}); try --lr {safe:.2g}") from None
+        raise DivergenceError(f"{error} ({rate:g}); try --lr {min(usual, rate / 2):.2g}") from None
 
-    final = own_units(b.data, w.data)
+    walked = np.array(path)
+    followed = own_units(walked)
+    final = followed[-1]
     kind = "logistic" if logistic else "linear"
     model = Model(kind, names, target_name, float(final[0]), final[1:], [float(c) for c in classes] if logistic else [])
     scores = model.scores(inputs)
     metrics = classification_scores(scores > 0, y) if logistic else {"R2": r2_score(scores, target)}
-    best = None
-    if not logistic:
-        standard = closed_form(x, y, settings.l2)
-        best = own_units(standard[0], standard[1:])
+    minimum = None if logistic else closed_form(x, y, settings.l2)
+    best = None if minimum is None else own_units(minimum)
 
     def surface(intercepts: Array, slopes: Array) -> Array:
         """Row by row, so that a large file does not need a large grid."""
         total = np.zeros(np.shape(intercepts))
-        for value, truth in zip(inputs[:, 0], y, strict=True):
+        for value, truth in zip(x[:, 0], y, strict=True):
             z = intercepts + slopes * value
             total += data_loss(z, np.full_like(z, truth), reduction="none")
-        return total / len(inputs) + settings.l2 * (slopes * scale[0]) ** 2
+        return total / len(x) + settings.l2 * slopes**2
 
-    return Fitted(model, history, rate, metrics, best, np.array(path), surface)
+    return Fitted(model, history, rate, metrics, best, followed, Walk(walked, minimum, surface))
 
 
 def probability(scores: Array) -> Array:

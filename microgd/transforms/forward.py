@@ -1,0 +1,160 @@
+"""Forward mode: a dual number carries its derivative along, from inputs to outputs, with nothing recorded.
+
+The same rules as in reverse mode serve, by form: an elementwise rule scales a tangent as it scales a cotangent; a
+linear function acts on tangents as on values; a bilinear one on each tangent in turn. Where only the way back is
+declared, it is differentiated: u -> J'u is linear, so its transpose applied to t is J t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+
+from microgd.core.box import Box, dispatch
+from microgd.core.primitive import Primitive
+from microgd.core.tape import new_level
+from microgd.core.tensor import differentiable
+from microgd.core.tree import flatten, tree_map
+from microgd.errors import DtypeError, ShapeError, UnsupportedError
+from microgd.transforms.reverse import grad, own, vjp
+
+Array = Any
+
+
+class Dual(Box):
+    """A value and the tangent that belongs to it, of the same shape and dtype."""
+
+    __slots__ = ("level", "tangent", "value")
+
+    def __init__(self, value: Array, tangent: Array, level: float) -> None:
+        self.value, self.tangent, self.level = value, tangent, level
+
+    def process(self, row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Compute the value one level down, and beside it the tangent."""
+        values, tangents = [], []
+        for x in operands:
+            mine = isinstance(x, Dual) and x.level == self.level
+            values.append(x.value if mine else x)
+            tangents.append(x.tangent if mine else None)
+        ans = dispatch(row, tuple(values), params)
+        if row.form == "flat":
+            return ans
+        tangent = PUSHES[row.form](row, ans, values, tangents, params)
+        if tangent is None:
+            return ans
+        if tangent.shape != ans.shape:
+            tangent = np.broadcast_to(tangent, ans.shape)
+        return Dual(ans, tangent if tangent.dtype == ans.dtype else tangent.astype(ans.dtype), self.level)
+
+    def replace(self, other: Any) -> Self:
+        """Become another dual number of this transform."""
+        if not (isinstance(other, Dual) and other.level == self.level):
+            raise UnsupportedError("assignment: the value belongs to an inner transform; make the array inside of it")
+        self.value, self.tangent = other.value, other.tangent
+        return self
+
+
+def summed(terms: list[Array]) -> Array | None:
+    """The sum of the parts that the operands contribute, or None if there is none."""
+    return sum(terms[1:], terms[0]) if terms else None
+
+
+def push_elementwise(row: Primitive, ans: Array, values: list[Any], tangents: list[Any], params: dict[str, Any]) -> Any:
+    terms = []
+    for i, t in enumerate(tangents):
+        if t is not None and row.rules[i] is not None:
+            _, _, *saved = row.keeps[i](None, i, ans, *values, **params)
+            terms.append(row.rules[i](t, *saved))
+    return summed(terms)
+
+
+def push_linear(row: Primitive, ans: Array, values: list[Any], tangents: list[Any], params: dict[str, Any]) -> Any:
+    pushed = [np.zeros_like(x) if t is None else t for x, t in zip(values, tangents, strict=True)]
+    return dispatch(row, tuple(pushed), params)
+
+
+def push_bilinear(row: Primitive, ans: Array, values: list[Any], tangents: list[Any], params: dict[str, Any]) -> Any:
+    terms = []
+    for i, t in enumerate(tangents):
+        if t is not None:
+            terms.append(dispatch(row, (*values[:i], t, *values[i + 1 :]), params))
+    return summed(terms)
+
+
+def push_general(row: Primitive, ans: Array, values: list[Any], tangents: list[Any], params: dict[str, Any]) -> Any:
+    terms = []
+    for i, t in enumerate(tangents):
+        if t is not None and row.rules[i] is not None:
+            _, _, *saved = row.keeps[i](None, i, ans, *values, **params)
+            _, transpose = vjp(lambda u, i=i, saved=saved: row.rules[i](u, *saved), np.zeros_like(ans))
+            terms.append(transpose(t)[0])
+    return summed(terms)
+
+
+PUSHES: dict[str, Callable[..., Any]] = {
+    "elementwise": push_elementwise,
+    "linear": push_linear,
+    "bilinear": push_bilinear,
+    "general": push_general,
+}
+
+
+def jvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    """The value of ``f`` and its directional derivative: (f(x), J t).
+
+    Args:
+        f: a function of arrays or containers of arrays. primals: where, as a tuple of its arguments.
+        tangents: in which direction, with the structure and shapes of ``primals``.
+
+    Raises:
+        DtypeError: a primal is made of integers. ShapeError: a tangent of another shape than its primal.
+
+    >>> import numpy as np, microgd as mg
+    >>> value, slope = mg.jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 10.0))
+    >>> float(value), float(slope)
+    (12.0, 34.0)
+    """
+    entries, build = flatten(tuple(primals))
+    directions, _ = flatten(tuple(tangents))
+    if len(entries) != len(directions):
+        raise ShapeError(f"jvp: {len(entries)} primals but {len(directions)} tangents; they need the same structure")
+    with new_level() as level:
+        duals = [dual(x, t, level, path) for (path, x), (_, t) in zip(entries, directions, strict=True)]
+        out = tree_map(lambda x: own(x, level), f(*build(duals)))
+
+    def mine(x: Any) -> bool:
+        return isinstance(x, Dual) and x.level == level
+
+    return (
+        tree_map(lambda x: x.value if mine(x) else x, out),
+        tree_map(lambda x: x.tangent if mine(x) else np.zeros_like(x), out),
+    )
+
+
+def dual(x: Any, t: Any, level: float, path: str) -> Dual:
+    """One input with its tangent."""
+    value, tangent = (
+        a if isinstance(a, Box) or hasattr(a, "__array_function__") else np.asarray(a)[()] for a in (x, t)
+    )
+    if not differentiable(value):
+        raise DtypeError(
+            f"argument {path}: expected floating-point numbers, got {value.dtype}; convert with dtype=float"
+        )
+    if value.shape != tangent.shape:
+        raise ShapeError(f"jvp{path}: expected a tangent of shape {value.shape}, its primal's, got {tangent.shape}")
+    return Dual(value, tangent if tangent.dtype == value.dtype else tangent.astype(value.dtype), level)
+
+
+def hvp(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The product of the Hessian of a scalar function with a vector, forward over reverse: hvp(f)(x, v) = H(x) v.
+
+    Args:
+        f: a scalar-valued function of one argument, an array or container. v has its structure and shapes.
+
+    >>> import numpy as np, microgd as mg
+    >>> mg.hvp(lambda x: np.sum(x**3))(np.array([1.0, 2.0]), np.array([1.0, 0.5]))
+    array([6., 6.])
+    """
+    return lambda x, v: jvp(grad(f), (x,), (v,))[1]
