@@ -23,6 +23,7 @@ from benchmarks.work.base import RUNNERS
 
 SECONDS = 20  # for the rounds of one work
 RATIOS = ("torch", "numpy", "micrograd")
+BUSY = 0.5  # processes waiting to run, on average over a minute
 
 
 def main() -> None:
@@ -36,13 +37,17 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):  # JAX takes as many threads as there are processors to run on
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
 
-    console = Console(width=150)
+    console = Console(width=170)
+    machine = describe_machine()
+    if os.getloadavg()[0] > BUSY:
+        console.print(
+            "[bold red]The machine is busy with something else: works on several threads will come out wrong.[/]"
+        )
     results = {}
     with processes(RUNNERS) as everyone:
         for name in options.works or WORKS:
             with console.status(WORKS[name].title):
                 results[name] = measure(WORKS[name], everyone, SECONDS)
-    machine = describe_machine()
     console.print(", ".join(f"{key} {value}" for key, value in machine.items()))
     console.print(time_table(results), ratio_table(results))
     for name, result in results.items():
@@ -55,6 +60,7 @@ def main() -> None:
 def describe_machine() -> dict[str, Any]:
     """What the numbers depend on."""
     found = {"cpu": processor(), "threads": THREADS, "python": platform.python_version()}
+    found["load before"] = f"{os.getloadavg()[0]:.2f}"
     for package in RUNNERS:
         try:
             found[package] = version(package)

@@ -8,7 +8,7 @@ work being done is the module's one variable. They know nothing of rounds or of 
 import gc
 import importlib
 from collections.abc import Sequence
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from benchmarks import THREADS
 from benchmarks.work.base import Run, Work
 
 SEED = 0
+REST = 0.05  # seconds
 run: Run
 
 
@@ -53,10 +54,12 @@ def plain(values: Sequence[Any]) -> list[Any]:
 def turn(seconds: float) -> float:
     """Seconds per call, over as many calls as fill ``seconds``.
 
-    The first call is not counted, except to see how many are needed: it warms the caches and lets the threads of
-    the runner before come to rest. The collector is run once before the calls, and stays on during them.
+    A pause comes first, because the idle threads of OpenBLAS and OpenMP keep a processor busy for some time after
+    the runner before is done. The first call is not counted, except to see how many are needed: it warms the
+    caches. The collector is run once before, and stays on during the calls.
     """
     gc.collect()
+    sleep(REST)
     calls = max(1, round(seconds / timed(1)))
     return timed(calls) / calls
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgd as mg
+from microgd.core.tape import GRAD
 from microgd.errors import DtypeError, NonFiniteError, OptionError, ShapeError
 from microgd.optim import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
 from microgd.optim.flat import BLOCK
@@ -462,10 +463,10 @@ class TestRefusals:
         with pytest.raises(NonFiniteError, match=r"parameter \['w'\] of group 0, shape \(2,\), has 1 entries"):
             optimizer.step()
         assert q.item() == 1.0, "nothing moves when one gradient is bad"
-        p.node.grad = np.ones(3)
+        p.node[GRAD] = np.ones(3)
         with pytest.raises(ShapeError, match=r"\(2,\), its gradient \(3,\)"):
             optimizer.step()
-        p.node.grad = np.ones(2, np.float32)
+        p.node[GRAD] = np.ones(2, np.float32)
         with pytest.raises(DtypeError, match="float32"):
             optimizer.step()
         p.grad = np.array([np.inf, -np.inf])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import microgd as mg
-from microgd.core.tape import reachable
+from microgd.core.tape import EDGES, ROW, reachable
 
 FUNCTIONS = {
     "x + y": lambda x, y: x + y,
@@ -44,8 +44,8 @@ def test_a_scalar_stays_a_numpy_scalar(name):
     out = FUNCTIONS[name](x, y)
     assert type(out.data) is np.float64
     for node in reachable([out.node]):
-        saved = [value for _parent, _operand, *kept in node.edges for value in kept]
-        assert not [value for value in saved if isinstance(value, np.ndarray)], f"{node.row.name} saved an array"
+        saved = [value for _parent, _operand, *kept in node[EDGES:] for value in kept]
+        assert not [value for value in saved if isinstance(value, np.ndarray)], f"{node[ROW].name} saved an array"
     out.backward()
     assert type(x.grad) is np.float64
 

@@ -54,6 +54,8 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
                 f"{row.name}: {reason}; of this function's arguments only those with a derivative rule are accepted on "
                 f"tensors. Leave the argument out, or write the step as a separate operation."
             ) from None
+    if len(operands) == 1 and isinstance(operands[0], Box):
+        return operands[0].apply(row, params)
     for x in operands:
         if type(x) is list or type(x) is tuple:
             operands = tuple([np.asarray(x) if type(x) in (list, tuple) else x for x in operands])
@@ -67,8 +69,9 @@ def dispatching(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if any(isinstance(x, Box) for x in args):
-            return call(wrapper, args, kwargs)
+        for x in args:
+            if isinstance(x, Box):
+                return call(wrapper, args, kwargs)
         return function(*args, **kwargs)
 
     primitive(wrapper).forward = function
@@ -80,7 +83,7 @@ def unary(function: Callable[..., Any], compute: Callable[..., Any]) -> Callable
     times faster than the ufunc that names the rule."""
     row = primitive(function)
     row.forward = compute
-    return lambda self: dispatch(row, (self,), {})
+    return lambda self: self.apply(row, {})
 
 
 def binary(function: Callable[..., Any], compute: Callable[..., Any]) -> tuple[Operator, Operator]:
@@ -124,9 +127,13 @@ class Box:
         """Interpret one call in which this box has the highest level."""
         raise NotImplementedError
 
-    def operate(self, row: Primitive, x: Any, y: Any) -> Any:
-        """Interpret an operator; a box may override this with something faster."""
-        return call(row.function, (x, y), {})
+    def apply(self, row: Primitive, params: dict[str, Any]) -> Any:
+        """Interpret a function of this box alone; a box may override this with something faster."""
+        return dispatch(row, (self,), params)
+
+    def operate(self, row: Primitive, left: Any, right: Any) -> Any:
+        """Interpret a function of two operands, one of them this box; likewise."""
+        return call(row.function, (left, right), {})
 
     def replace(self, other: Any) -> Self:
         """Become what ``other`` is: assignment changes the handle, never the value it held."""
@@ -141,7 +148,11 @@ class Box:
                 f"{ufunc.__name__}: out= and in-place forms (array += tensor) would write a tensor's value into "
                 f"a plain array and lose its gradient. Write z = {ufunc.__name__}(x, y) or x = x + y instead."
             )
-        return call(ufunc if how == "__call__" else getattr(ufunc, how), inputs, kwargs)
+        if how != "__call__":
+            return call(getattr(ufunc, how), inputs, kwargs)
+        if len(inputs) == 2 and not kwargs and (row := TABLE.get(ufunc)) and row.form in ("elementwise", "bilinear"):
+            return self.operate(row, *inputs)  # where `array * tensor` arrives
+        return call(ufunc, inputs, kwargs)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -60,8 +60,8 @@ class Primitive:
         return f"<{self.form} {self.name}>"
 
 
-LEAF = Primitive(tuple)
-LEAF.name = "leaf"  # the row of values that were made by hand
+LEAF = Primitive(tuple)  # the row of values that were made by hand
+FREED = Primitive(tuple)  # the row of values whose history was used and freed
 
 TABLE: dict[Callable[..., Any], Primitive] = {}
 

@@ -12,12 +12,12 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from microgd.core.primitive import OPERANDS, Primitive
+from microgd.core.primitive import FREED, LEAF, OPERANDS, Primitive
 from microgd.errors import GraphError, ShapeError
 
 next_number = itertools.count(1).__next__
@@ -34,18 +34,17 @@ class NotKept:
     """Stands in a node's ``grad`` when the sweep should not store a gradient there."""
 
 
-class Node:
-    """How one value was made: ``edges`` hold (parent, operand index, *what the rule named)."""
+# A node says how one value was made. It is a small list, which costs least: these five places, and then one edge for
+# every tracked operand, (parent, operand index, *what the rule named).
+Node = list[Any]
+NUMBER, SHAPE, DTYPE, ROW, GRAD, EDGES = range(6)
 
-    __slots__ = ("dtype", "edges", "grad", "number", "row", "shape")
 
-    def __init__(self, ans: Any, row: Primitive, edges: list[tuple[Any, ...]], grad: Any = NotKept) -> None:
-        self.number = next_number()
-        self.shape: tuple[int, ...] = ans.shape
-        self.dtype: np.dtype[Any] = FLOAT64 if type(ans) is np.float64 else ans.dtype  # a scalar's own is slow
-        self.row = row
-        self.edges: list[tuple[Any, ...]] | None = edges  # None once the sweep has used and freed them
-        self.grad = grad
+def new_node(ans: Any, row: Primitive, edges: Iterable[tuple[Any, ...]], grad: Any = NotKept) -> Node:
+    """The node of a value; shape and dtype are what its cotangent must have."""
+    if type(ans) is np.float64:  # the common scalar: its own attributes are slow
+        return [next_number(), (), FLOAT64, row, grad, *edges]
+    return [next_number(), ans.shape, ans.dtype, row, grad, *edges]
 
 
 def sweep(
@@ -62,29 +61,29 @@ def sweep(
     start = []
     for node, g in roots:
         start.append(node)
-        cotangents[node.number] = g if node.number not in cotangents else cotangents[node.number] + g
+        number = node[NUMBER]
+        cotangents[number] = g if number not in cotangents else cotangents[number] + g
     with np.errstate(all="ignore"):  # an infinite derivative is an answer here, not a surprise
         for node in reachable(start):
-            g = cotangents.pop(node.number)
-            if node.grad is not NotKept:
+            g = cotangents.pop(node[NUMBER])
+            if node[GRAD] is not NotKept:
                 kept.append((node, g))
-            edges = node.edges
-            if not edges:
-                continue
-            rules = node.row.rules
-            for edge in edges:
-                parent, i = edge[0], edge[1]
+            rules = node[ROW].rules
+            for edge in node[EDGES:]:
+                parent = edge[0]
                 saved = edge[2:] if lift is None else lifted(node, edge, lift)
-                d = rules[i](g, *saved)
-                if d.shape != parent.shape or d.dtype is not parent.dtype:
-                    d = fit(d, parent, node)
-                if not parent.shape and type(d) is np.ndarray:  # 0-d values are NumPy scalars, cotangents too
-                    d = d[()]
-                number = parent.number
+                d = rules[edge[1]](g, *saved)
+                if type(d) is not np.float64 or parent[DTYPE] is not FLOAT64 or parent[SHAPE]:
+                    if d.shape != parent[SHAPE] or d.dtype is not parent[DTYPE]:
+                        d = fit(d, parent, node)
+                    if not parent[SHAPE] and type(d) is np.ndarray:  # 0-d values are NumPy scalars, cotangents too
+                        d = d[()]
+                number = parent[NUMBER]
                 have = cotangents.get(number)
                 cotangents[number] = d if have is None else have + d
-            if not retain:
-                node.edges = None
+            if not retain and node[ROW] is not LEAF:
+                node[ROW] = FREED
+                del node[EDGES:]
     return kept
 
 
@@ -101,30 +100,30 @@ def unshared(kept: list[tuple[Node, Any]], *seeds: Any) -> Iterator[tuple[Node, 
 def reachable(start: list[Node]) -> list[Node]:
     """Every node that the given ones depend on, newest first."""
     nodes = []
-    seen = {node.number for node in start}
-    stack = list({node.number: node for node in start}.values())
+    seen = {node[NUMBER] for node in start}
+    stack = list({node[NUMBER]: node for node in start}.values())
     while stack:
         node = stack.pop()
         nodes.append(node)
-        if node.edges is None:
+        if node[ROW] is FREED:
             raise GraphError(
-                f"backward: the graph behind {node.row.name} was already used and freed. Pass retain_graph=True to the "
-                f"first backward() if you need a second one, or compute the output again."
+                "backward: this graph was already used and freed. Pass retain_graph=True to the first backward() if "
+                "you need a second one, or compute the output again."
             )
-        for edge in node.edges:
+        for edge in node[EDGES:]:
             parent = edge[0]
-            if parent.number not in seen:
-                seen.add(parent.number)
+            if parent[NUMBER] not in seen:
+                seen.add(parent[NUMBER])
                 stack.append(parent)
-    nodes.sort(key=attrgetter("number"), reverse=True)
+    nodes.sort(key=itemgetter(NUMBER), reverse=True)
     return nodes
 
 
 def lifted(node: Node, edge: tuple[Any, ...], lift: Callable[[Any, Node], Any]) -> Iterator[Any]:
     """The saved values of an edge as handles on the nodes they came from, constants as they are."""
     _, i, *saved = edge
-    parents = {operand: parent for parent, operand, *_ in node.edges or ()}
-    for name, value in zip(node.row.needs[i], saved, strict=True):
+    parents = {operand: parent for parent, operand, *_ in node[EDGES:]}
+    for name, value in zip(node[ROW].needs[i], saved, strict=True):
         if name == "ans":
             yield lift(value, node)
         elif name == "xs":
@@ -137,18 +136,22 @@ def lifted(node: Node, edge: tuple[Any, ...], lift: Callable[[Any, Node], Any]) 
 
 def fit(d: Any, parent: Node, node: Node) -> Any:
     """Undo broadcasting and promotion: sum over the axes that were stretched, cast back to the input's dtype."""
-    if not parent.shape:  # a scalar can have been stretched to any shape
+    shape, dtype = parent[SHAPE], parent[DTYPE]
+    if not shape:  # a scalar can have been stretched to any shape
         d = np.add.reduce(d, axis=None) if d.shape else d
-    elif d.shape != parent.shape:
-        extra = len(d.shape) - len(parent.shape)
-        if extra < 0 or any(n not in (1, m) for m, n in zip(d.shape[extra:], parent.shape, strict=True)):
+    elif d.shape != shape:
+        extra = len(d.shape) - len(shape)
+        if extra > 0 and d.shape[extra:] == shape:
+            d = np.add.reduce(d, axis=tuple(range(extra)))
+        elif extra < 0 or any(n not in (1, m) for m, n in zip(d.shape[extra:], shape, strict=True)):
             raise ShapeError(
-                f"{node.row.name}: its rule gave a cotangent of shape {d.shape} for an input of shape {parent.shape}; "
-                f"a rule must return the input's shape, or one that broadcasting made from it."
+                f"{node[ROW].name}: its rule gave a cotangent of shape {d.shape} for an input of shape {shape}; a rule "
+                f"must return the input's shape, or one that broadcasting made from it."
             )
-        stretched = [extra + k for k, n in enumerate(parent.shape) if n == 1 and d.shape[extra + k] != 1]
-        d = np.add.reduce(d, axis=(*range(extra), *stretched)).reshape(parent.shape)
-    return d if d.dtype == parent.dtype else d.astype(parent.dtype)
+        else:
+            stretched = [extra + k for k, n in enumerate(shape) if n == 1 and d.shape[extra + k] != 1]
+            d = np.add.reduce(d, axis=(*range(extra), *stretched)).reshape(shape)
+    return d if d.dtype == dtype else d.astype(dtype)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import numpy as np
 
 from microgd.core.box import Box, call, dispatch
 from microgd.core.primitive import LEAF, Primitive
-from microgd.core.tape import Node, NotKept, frozen_level, sweep, transform_level, unshared
+from microgd.core.tape import GRAD, ROW, Node, NotKept, frozen_level, new_node, sweep, transform_level, unshared
 from microgd.errors import DetachError, DtypeError, GraphError, ShapeError, UnsupportedError
 
 PLAIN = {float, int, np.ndarray, np.float64, np.float32}
@@ -43,21 +43,20 @@ class Tensor(Box):
     def process(self, row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Compute the value one level down, and record a node if any operand has one."""
         level = self.level
-        if len(operands) == 1 and type(self.value) in PLAIN:  # the common case
-            values, parents, nested, tracked = [self.value], [self.node], False, self.node is not None
-        else:
-            values, parents, nested, tracked = [], [], False, False
-            for x in operands:
-                parent = None
-                if type(x) is Tensor:
-                    if x.level == level:
-                        parent, x = x.node, x.value
-                        tracked = tracked or parent is not None
-                    elif x.node is None:  # a constant of a lower level needs no box
-                        x = x.value
-                nested = nested or isinstance(x, Box)
-                values.append(x)
-                parents.append(parent)
+        values: list[Any] = []
+        parents: list[Node | None] = []
+        nested = tracked = False
+        for x in operands:
+            parent = None
+            if type(x) is Tensor:
+                if x.level == level:
+                    parent, x = x.node, x.value
+                    tracked = tracked or parent is not None
+                elif x.node is None:  # a constant of a lower level needs no box
+                    x = x.value
+            nested = nested or isinstance(x, Box)
+            values.append(x)
+            parents.append(parent)
         ans = dispatch(row, tuple(values), params) if nested else row.forward(*values, **params)
         if row.form == "flat":
             return constant(ans, level) if differentiable(ans) else ans
@@ -71,7 +70,19 @@ class Tensor(Box):
                 keep = row.keeps[i]
                 if parent is not None and keep is not None:
                     edges.append(keep(parent, i, ans, *values, **params))
-        return handle(ans, Node(ans, row, edges) if edges else None, level)
+        return handle(ans, new_node(ans, row, edges) if edges else None, level)
+
+    def apply(self, row: Primitive, params: dict[str, Any]) -> Any:
+        """``process`` for one operand, written out."""
+        x, parent, level = self.value, self.node, self.level
+        if type(x) not in PLAIN or row.form == "flat":
+            return self.process(row, (self,), params)
+        ans = row.forward(x, **params)
+        if type(ans) is np.ndarray and not ans.shape:
+            ans = ans[()]
+        if parent is None or level <= frozen_level.get():
+            return handle(ans, None, level)
+        return handle(ans, new_node(ans, row, (row.keeps[0](parent, 0, ans, x, **params),)), level)
 
     def operate(self, row: Primitive, left: Any, right: Any) -> Any:
         """``process`` for operators, written out for two operands: the engine's hot path."""
@@ -90,13 +101,14 @@ class Tensor(Box):
         else:
             return call(row.function, (left, right), {})
         ans = row.forward(x, y)
-        edges = []
-        if level > frozen_level.get():
-            if parent_x is not None:
-                edges.append(row.keeps[0](parent_x, 0, ans, x, y))
-            if parent_y is not None:
-                edges.append(row.keeps[1](parent_y, 1, ans, x, y))
-        return handle(ans, Node(ans, row, edges) if edges else None, level)
+        if (parent_x is None and parent_y is None) or level <= frozen_level.get():
+            return handle(ans, None, level)
+        node = new_node(ans, row, ())
+        if parent_x is not None:
+            node.append(row.keeps[0](parent_x, 0, ans, x, y))
+        if parent_y is not None:
+            node.append(row.keeps[1](parent_y, 1, ans, x, y))
+        return handle(ans, node, level)
 
     # ---- gradients -------------------------------------------------------------------------------------
 
@@ -124,7 +136,7 @@ class Tensor(Box):
                 "with mg.tensor(..., requires_grad=True), and compute outside no_grad()."
             )
         if gradient is None:
-            if self.size != 1:
+            if self.shape and self.size != 1:
                 raise GraphError(
                     f"backward: expected a scalar, got shape {self.shape}; reduce it to a loss (.mean(), .sum()), pass "
                     f"gradient= of that shape, or use mg.jacobian for all derivatives."
@@ -147,19 +159,19 @@ class Tensor(Box):
         elif type(g) is Tensor and g.level == self.level:
             g = g.value
         for node, kept in unshared(sweep([(self.node, g)], retain_graph or create_graph, lift), g):
-            node.grad = kept if node.grad is None else node.grad + kept
+            node[GRAD] = kept if node[GRAD] is None else node[GRAD] + kept
 
     @property
     def grad(self) -> Any:
         """The gradient collected by ``backward``: a plain array of this leaf's shape and dtype, or None."""
         if self.node is None:
             return None
-        if self.node.grad is NotKept:
+        if self.node[GRAD] is NotKept:
             raise GraphError(
                 "grad: this tensor is not a leaf, and its gradient was not kept. Call t.retain_grad() before "
                 "backward() to keep it, or differentiate with mg.grad."
             )
-        return self.node.grad
+        return self.node[GRAD]
 
     @grad.setter
     def grad(self, value: Any) -> None:
@@ -172,7 +184,7 @@ class Tensor(Box):
                 raise ShapeError(f"grad: expected shape {self.shape}, this tensor's, got {np.shape(value)}")
             if not isinstance(value, Box):
                 value = np.asarray(value, dtype=self.dtype)[()]
-        self.node.grad = value
+        self.node[GRAD] = value
 
     def zero_grad(self) -> None:
         """Forget the collected gradient: ``.grad`` is None again."""
@@ -182,8 +194,8 @@ class Tensor(Box):
         """Keep the gradient of a tensor that is not a leaf: the next backward pass fills its ``.grad``."""
         if self.node is None:
             raise GraphError("retain_grad: this tensor does not require a gradient")
-        if self.node.grad is NotKept:
-            self.node.grad = None
+        if self.node[GRAD] is NotKept:
+            self.node[GRAD] = None
 
     @property
     def requires_grad(self) -> bool:
@@ -199,7 +211,7 @@ class Tensor(Box):
     @property
     def is_leaf(self) -> bool:
         """Whether this tensor was made by hand, not computed from others that require a gradient."""
-        return self.node is None or self.node.row is LEAF
+        return self.node is None or self.node[ROW] is LEAF
 
     def detach(self) -> Tensor:
         """The same value without history, as a tensor."""
@@ -304,7 +316,7 @@ class Tensor(Box):
                 "copy or pickle of a tensor: only leaves can be copied; this one was computed, and the copy would lose "
                 "its history in silence. Use it as it is (values never change), or copy t.detach()."
             )
-        return rebuilt, (self.value, self.requires_grad, self.node.grad if self.node else None)
+        return rebuilt, (self.value, self.requires_grad, self.node[GRAD] if self.node else None)
 
 
 # ---- makers ----------------------------------------------------------------------------------------------
@@ -331,7 +343,7 @@ def leaf_node(value: Any) -> Node:
         )
     if np.issubdtype(value.dtype, np.complexfloating):
         raise DtypeError("requires_grad: complex numbers are not differentiated yet; use real and imaginary parts.")
-    return Node(value, LEAF, [], None)
+    return new_node(value, LEAF, (), None)
 
 
 def differentiable(value: Any) -> bool:

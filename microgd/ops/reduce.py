@@ -39,7 +39,7 @@ def spread(g: Any, shape: Any, axis: Any, keepdims: Any) -> Any:
 
 def group_size(shape: Any, axis: Any) -> Any:
     """How many entries one output is made of."""
-    return math.prod([shape[a] for a in axes(axis, len(shape))])
+    return math.prod(shape if axis is None else [shape[a] for a in axes(axis, len(shape))])
 
 
 def total(a: Any, axis: Any, keepdims: Any) -> Any:

@@ -8,6 +8,8 @@ from microgd.core.box import Box, dispatching, method
 from microgd.core.primitive import elementwise, general
 from microgd.ops.reduce import kept
 
+ZERO = np.float64(0.0)
+
 
 @dispatching
 def relu(x: Any) -> Any:
@@ -17,7 +19,16 @@ def relu(x: Any) -> Any:
     >>> mg.relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
     """
+    if type(x) is np.float64:  # five times faster than np.maximum, and what a scalar network spends its time on
+        return ZERO if x <= 0 else x
     return np.maximum(x, 0)
+
+
+def gate(g: Any, passes: Any) -> Any:
+    """``g`` where it passes, and 0 elsewhere, even if ``g`` is infinite."""
+    if type(passes) is np.bool_ and type(g) is np.float64:
+        return g if passes else ZERO
+    return np.where(passes, g, 0)
 
 
 @dispatching
@@ -93,7 +104,7 @@ def log_softmax(a: Any, axis: Any = -1) -> Any:
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
-elementwise(relu, lambda g, ans: np.where(ans > 0, g, 0))
+elementwise(relu, lambda g, ans: gate(g, ans > 0))
 elementwise(sigmoid, lambda g, ans: g * (ans * (1 - ans)))
 elementwise(softplus, lambda g, x: g * sigmoid(x))
 elementwise(log_loss, lambda g, x, y: g * (sigmoid(x) - y), lambda g, x: -g * x)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from microgd.core.box import Box
-from microgd.core.tape import new_level, sweep, unshared
+from microgd.core.tape import NUMBER, new_level, sweep, unshared
 from microgd.core.tensor import Tensor, handle, leaf_node, stopped
 from microgd.core.tree import flatten, tree_map
 from microgd.errors import DtypeError, GraphError, OptionError, ShapeError
@@ -140,8 +140,8 @@ def linearized(
             if of_level(out, level) and out.node is not None:
                 roots.append((out.node, g if isinstance(g, Box) else np.asarray(g, dtype=out.dtype)[()]))
         seeds = [g for _, g in roots]
-        found = {node.number: g for node, g in unshared(sweep(roots, retain), *seeds)}
-        numbers = [box.node.number for box in boxes if box.node]
+        found = {node[NUMBER]: g for node, g in unshared(sweep(roots, retain), *seeds)}
+        numbers = [box.node[NUMBER] for box in boxes if box.node]
         gradients = [
             found[n] if n in found else np.zeros_like(box.value) for n, box in zip(numbers, boxes, strict=True)
         ]
