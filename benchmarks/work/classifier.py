@@ -37,9 +37,8 @@ class Classifier(Work):
         return parameters, (X, rng.integers(self.sizes[-1], size=self.batch))
 
     def microgd(self, parameters: Any, data: Any) -> Run:
-        from microgd.nn.functional import cross_entropy
-
         import microgd as mg
+        from microgd.nn.functional import cross_entropy
 
         leaves = [mg.tensor(p, requires_grad=True) for p in parameters]
         X, labels = mg.tensor(data[0]), data[1]
