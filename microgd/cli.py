@@ -294,7 +294,7 @@ def draw(fitted: Fitted, inputs: Any, goal: Any, standardised: bool) -> dict[str
         out.print("No pictures: they need matplotlib; install it with: pip install 'microgd\\[plot]'")
         return {}
     mpl.use("Agg")
-    from microgd.draw import error_surface, learning_curve, line_as_it_moves
+    from microgd.plots import error_surface, learning_curve, line_as_it_moves
 
     model, best = fitted.model, fitted.closed_form
     logistic = model.kind == "logistic"

@@ -419,8 +419,6 @@ class TestTensor:
             mg.tensor(["a"])
         with pytest.raises((DtypeError, ValueError)):
             mg.tensor([[1.0], [1.0, 2.0]])
-        with pytest.raises(DtypeError, match="complex"):
-            mg.tensor(1j, requires_grad=True)
 
     def test_array_of_nested_tensors(self):
         a, b = leaf(1.0), leaf(2.0)

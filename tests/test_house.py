@@ -18,7 +18,7 @@ FLOORS = [
     {"core"},
     {"ops"},
     {"transforms"},
-    {"check", "nn", "compile", "draw"},
+    {"check", "graph", "nn", "compiler", "plots"},
     {"optim"},
     {"data", "train", "compare"},
     {"cli"},

@@ -152,3 +152,29 @@ def test_complex_step(row, seed):
         v = rng.normal(size=np.shape(x))
         moved = np.sum(u * plain(*values[:k], x + 1e-30j * v, *values[k + 1 :]))
         np.testing.assert_allclose(np.sum(g * v), moved.imag / 1e-30, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.complex_step], ids=str)
+@pytest.mark.parametrize(
+    "part", [np.real, np.imag, np.conj, lambda z: np.abs(z + 9)], ids=["real", "imag", "conj", "abs"]
+)
+def test_complex_gradient_is_the_direction_of_ascent(row, part):
+    """d L(z + h v)/dh = Re <conj(g), v>, for a real L made of holomorphic and of other functions."""
+    rng = np.random.default_rng(11)
+    values = [x + 0.1j * rng.uniform(-1, 1, np.shape(x)) for x in row.draw(9)]
+    u = rng.normal(size=np.shape(row(*values))) + 1j * rng.normal(size=np.shape(row(*values)))
+
+    def loss(*zs):
+        return np.sum(np.real(u * part(row(*zs))))
+
+    gradients = mg.grad(loss, argnums=range(len(values)))(*values)
+    leaves = tensors(values)
+    loss(*leaves).backward()
+    for k, (z, g, leaf) in enumerate(zip(values, gradients, leaves, strict=True)):
+        assert g.dtype == np.complex128
+        np.testing.assert_allclose(leaf.grad, g, rtol=1e-13, atol=1e-13)
+        v = rng.normal(size=np.shape(z)) + 1j * rng.normal(size=np.shape(z))
+        numeric = derivative(lambda x, k=k: loss(*values[:k], x, *values[k + 1 :]), z, v)
+        np.testing.assert_allclose(np.sum(np.real(np.conj(g) * v)), numeric, rtol=1e-7, atol=1e-7)
+        _, slope = mg.jvp(lambda x, k=k: loss(*values[:k], x, *values[k + 1 :]), (z,), (v,))
+        np.testing.assert_allclose(slope, np.sum(np.real(np.conj(g) * v)), rtol=1e-11, atol=1e-11)

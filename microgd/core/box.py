@@ -39,11 +39,9 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     row = TABLE.get(function)
     if row is None or row.form == "undeclared":
         raise undeclared(function)
-    if row.form == "flat":
-        return dispatch(row, args, kwargs)
     if row.form == "composed":
         return row.forward(*args, **kwargs)
-    if row.bind is positional and not kwargs:
+    if row.bind is positional and (not kwargs or row.form == "flat"):
         operands, params = args, kwargs
     else:
         try:
@@ -212,12 +210,15 @@ class Box:
     argmax, argmin, argsort = method(np.argmax), method(np.argmin), method(np.argsort)
     astype = method(np.ndarray.astype)
     clip, copy = method(np.clip), method(np.copy)
+    conj = conjugate = method(np.conjugate)
     dot = method(np.dot)
     max, min = method(np.max), method(np.min)
     mean, sum, prod = method(np.mean), method(np.sum), method(np.prod)
     ravel, squeeze, swapaxes = method(np.ravel), method(np.squeeze), method(np.swapaxes)
     round = __round__ = method(np.round)
     std, var = method(np.std), method(np.var)
+    real = property(lambda self: np.real(self))
+    imag = property(lambda self: np.imag(self))
     T = property(lambda self: np.transpose(self))
     mT = property(lambda self: np.swapaxes(self, -1, -2))  # noqa: N815  (NumPy's name)
 

@@ -9,7 +9,8 @@ forward mode and batching::
 A rule is a function of the cotangent ``g`` and of whatever else it *names*: ``ans`` (the output),
 ``x``, ``y``, ``z`` (the operands by position), ``xs`` and ``i`` (all operands of a variadic function and
 the index of this one), the call's metadata (``axis``...), or ``x_shape`` and kin (only the shape).
-What no rule names is not kept in memory. Rules are written in NumPy, so they can be differentiated.
+What no rule names is not kept in memory. Rules are written in NumPy, so they can be differentiated. They are
+transposes, without complex conjugates: <g, J t> = <J'g, t> with <a, b> the real part of the sum of a b.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ Form = Literal["elementwise", "linear", "bilinear", "general", "flat", "composed
 
 Indexed = Any  # a tuple or a mapping by operand number
 
+# How a call on one more leading axis is the same call: entry by entry, with its ``axis`` moved along, on a stack (the
+# function works on trailing axes already), by a rule of its own kept elsewhere, or one example after the other.
+Batching = Literal["entries", "axis", "stack", "loop"]
+
 OPERANDS = ("x", "y", "z")
 
 
@@ -39,7 +44,7 @@ def positional(*operands: Any, **metadata: Any) -> tuple[tuple[Any, ...], dict[s
 class Primitive:
     """One row of the table: a function and what the interpreters need to know about it."""
 
-    __slots__ = ("bind", "form", "forward", "function", "keeps", "name", "needs", "rules")
+    __slots__ = ("batch", "bind", "form", "forward", "function", "keeps", "name", "needs", "note", "pushes", "rules")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -55,6 +60,11 @@ class Primitive:
         """Beside each rule: builds the edge (parent, i, *saved) that the rule will be called with."""
         self.needs: Indexed = ()
         """Beside each rule: the names of what the edge saved, in order."""
+        self.pushes: Indexed = ()
+        """Beside each rule, where the form does not supply it: the same for a tangent ``t``; usually empty."""
+        self.batch: Batching = "loop"
+        self.note = ""
+        """What a user should know about the derivative, in a few words: conventions, limits."""
 
     def __repr__(self) -> str:
         return f"<{self.form} {self.name}>"
@@ -93,16 +103,19 @@ def general(function: Callable[..., Any], *rules: Rule | None, signature: str = 
     _declare("general", function, rules, signature, **parts)
 
 
-def flat(*functions: Callable[..., Any]) -> None:
+def flat(*functions: Callable[..., Any], signature: str = "", batch: Batching = "entries") -> None:
     """Declare functions that are constant almost everywhere: their derivative is zero or meaningless."""
     for function in functions:
-        primitive(function).form = "flat"
+        row = primitive(function)
+        row.form, row.batch = "flat", "axis" if signature else batch
+        if signature:
+            row.bind = _binder(signature, 1, variadic=False)
 
 
-def composed(function: Callable[..., Any], body: Callable[..., Any]) -> None:
+def composed(function: Callable[..., Any], body: Callable[..., Any], note: str = "") -> None:
     """Declare a function as an ordinary program of others: calls on boxes run ``body`` instead."""
     row = primitive(function)
-    row.form, row.forward = "composed", body
+    row.form, row.forward, row.note = "composed", body, note
 
 
 def _declare(
@@ -112,17 +125,22 @@ def _declare(
     signature: str,
     forward: Callable[..., Any] | None = None,
     bind: Callable[..., Any] | None = None,
+    batch: Batching | None = None,
+    note: str = "",
 ) -> None:
     """Fill a row. ``signature`` is NumPy's own, cut down to the arguments that are supported.
 
     Its first parameters, as many as there are rules, are operands and the rest metadata. A star before
-    the first one says that the operands arrive inside a list.
+    the first one says that the operands arrive inside a list. ``batch`` need not be said of an elementwise
+    function, nor of one with a single operand and an ``axis``.
     """
     row = primitive(function)
     variadic = signature.startswith("*")
     operands = ["*xs"] if variadic else list(OPERANDS[: len(rules)])
     has_metadata = bind is not None or signature.count(",") >= len(rules)
-    row.form = form
+    row.form, row.note = form, note
+    single_axis = len(rules) == 1 and not variadic and "axis" in signature.replace("=", ",").replace(" ", "").split(",")
+    row.batch = batch or ("entries" if form == "elementwise" else "axis" if single_axis else "loop")
     if bind is not None:
         row.bind = bind
     elif signature:

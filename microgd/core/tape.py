@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from microgd.core.primitive import FREED, LEAF, OPERANDS, Primitive
+from microgd.core.watch import origin, tell_backward, watchers
 from microgd.errors import GraphError, ShapeError
 
 next_number = itertools.count(1).__next__
@@ -34,17 +35,17 @@ class NotKept:
     """Stands in a node's ``grad`` when the sweep should not store a gradient there."""
 
 
-# A node says how one value was made. It is a small list, which costs least: these five places, and then one edge for
+# A node says how one value was made. It is a small list, which costs least: these six places, and then one edge for
 # every tracked operand, (parent, operand index, *what the rule named).
 Node = list[Any]
-NUMBER, SHAPE, DTYPE, ROW, GRAD, EDGES = range(6)
+NUMBER, SHAPE, DTYPE, ROW, GRAD, ORIGIN, EDGES = range(7)
 
 
 def new_node(ans: Any, row: Primitive, edges: Iterable[tuple[Any, ...]], grad: Any = NotKept) -> Node:
     """The node of a value; shape and dtype are what its cotangent must have."""
     if type(ans) is np.float64:  # the common scalar: its own attributes are slow
-        return [next_number(), (), FLOAT64, row, grad, *edges]
-    return [next_number(), ans.shape, ans.dtype, row, grad, *edges]
+        return [next_number(), (), FLOAT64, row, grad, origin() if watchers else None, *edges]
+    return [next_number(), ans.shape, ans.dtype, row, grad, origin() if watchers else None, *edges]
 
 
 def sweep(
@@ -78,6 +79,8 @@ def sweep(
                         d = fit(d, parent, node)
                     if not parent[SHAPE] and type(d) is np.ndarray:  # 0-d values are NumPy scalars, cotangents too
                         d = d[()]
+                if watchers:
+                    tell_backward(node, edge[1], g, d)
                 number = parent[NUMBER]
                 have = cotangents.get(number)
                 cotangents[number] = d if have is None else have + d
@@ -151,7 +154,21 @@ def fit(d: Any, parent: Node, node: Node) -> Any:
         else:
             stretched = [extra + k for k, n in enumerate(shape) if n == 1 and d.shape[extra + k] != 1]
             d = np.add.reduce(d, axis=(*range(extra), *stretched)).reshape(shape)
-    return d if d.dtype == dtype else d.astype(dtype)
+    return cast(d, dtype)
+
+
+def cast(d: Any, dtype: Any) -> Any:
+    """``d`` in another precision; what a real value receives from a complex one is the real part."""
+    if d.dtype == dtype:
+        return d
+    if d.dtype.kind == "c" and dtype.kind != "c":
+        d = np.real(d)
+    return d.astype(dtype)
+
+
+def conjugate(g: Any) -> Any:
+    """Between the convention of users (dL/dx + i dL/dy) and that of rules (its conjugate); real numbers as they are."""
+    return np.conj(g) if g.dtype.kind == "c" else g
 
 
 @contextmanager

@@ -18,7 +18,19 @@ import numpy as np
 
 from microgd.core.box import Box, call, dispatch
 from microgd.core.primitive import LEAF, Primitive
-from microgd.core.tape import GRAD, ROW, Node, NotKept, frozen_level, new_node, sweep, transform_level, unshared
+from microgd.core.tape import (
+    GRAD,
+    ROW,
+    Node,
+    NotKept,
+    conjugate,
+    frozen_level,
+    new_node,
+    sweep,
+    transform_level,
+    unshared,
+)
+from microgd.core.watch import tell_forward, watchers
 from microgd.errors import DetachError, DtypeError, GraphError, ShapeError, UnsupportedError
 
 PLAIN = {float, int, np.ndarray, np.float64, np.float32}
@@ -58,6 +70,8 @@ class Tensor(Box):
             values.append(x)
             parents.append(parent)
         ans = dispatch(row, tuple(values), params) if nested else row.forward(*values, **params)
+        if watchers:
+            tell_forward(row, values, params, ans)
         if row.form == "flat":
             return constant(ans, level) if differentiable(ans) else ans
         if nested and not tracked:  # only constants at this level: the result belongs to the level below
@@ -78,6 +92,8 @@ class Tensor(Box):
         if type(x) not in PLAIN or row.form == "flat":
             return self.process(row, (self,), params)
         ans = row.forward(x, **params)
+        if watchers:
+            tell_forward(row, (x,), params, ans)
         if type(ans) is np.ndarray and not ans.shape:
             ans = ans[()]
         if parent is None or level <= frozen_level.get():
@@ -101,6 +117,8 @@ class Tensor(Box):
         else:
             return call(row.function, (left, right), {})
         ans = row.forward(x, y)
+        if watchers:
+            tell_forward(row, (x, y), {}, ans)
         if (parent_x is None and parent_y is None) or level <= frozen_level.get():
             return handle(ans, None, level)
         node = new_node(ans, row, ())
@@ -114,6 +132,8 @@ class Tensor(Box):
 
     def backward(self, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
         """Add d(self)/d(leaf), contracted with ``gradient``, to ``.grad`` of every leaf.
+
+        Of a complex leaf x + iy, ``.grad`` is dL/dx + i dL/dy: minus the direction in which a real L falls fastest.
 
         Args:
             gradient: the cotangent, of this tensor's shape. May be left out for a tensor with one entry.
@@ -158,7 +178,8 @@ class Tensor(Box):
 
         elif type(g) is Tensor and g.level == self.level:
             g = g.value
-        for node, kept in unshared(sweep([(self.node, g)], retain_graph or create_graph, lift), g):
+        for node, kept in unshared(sweep([(self.node, conjugate(g))], retain_graph or create_graph, lift), g):
+            kept = conjugate(kept)
             node[GRAD] = kept if node[GRAD] is None else node[GRAD] + kept
 
     @property
@@ -341,8 +362,6 @@ def leaf_node(value: Any) -> Node:
             f"requires_grad: expected floating-point numbers, got {value.dtype}: a gradient moves in steps smaller "
             f"than one. Convert first: mg.tensor(x, dtype=float, requires_grad=True)."
         )
-    if np.issubdtype(value.dtype, np.complexfloating):
-        raise DtypeError("requires_grad: complex numbers are not differentiated yet; use real and imaginary parts.")
     return new_node(value, LEAF, (), None)
 
 

@@ -88,8 +88,17 @@ elementwise(np.arcsinh, lambda g, x: g / np.sqrt(x * x + 1))
 elementwise(np.arccosh, lambda g, x: over(g, np.sqrt(x - 1) * np.sqrt(x + 1)))
 elementwise(np.arctanh, lambda g, x: over(g, (1 - x) * (1 + x)))
 
+# Complex numbers. Rules are transposes without conjugates (see primitive.py); a real operand takes the real part.
+elementwise(np.real, lambda g: g, signature="val")
+elementwise(np.imag, lambda g: g * -1j, signature="val")
+elementwise(np.conjugate, lambda g: np.conj(g))
+elementwise(np.angle, lambda g, x: times(g, over(-1j, x)), signature="z")
+
 # Kinks: the derivative of |x| at 0 is 0; ties of maximum and minimum share it evenly; clip at a bound is 1.
-elementwise(np.absolute, lambda g, x: g * np.sign(x))
+elementwise(
+    np.absolute,
+    lambda g, ans, x: g * np.sign(x) if x.dtype.kind != "c" else times(g, over(np.conj(x), ans)),
+)
 elementwise(np.fabs, lambda g, x: g * np.sign(x))
 
 

@@ -127,4 +127,6 @@ composed(np.multiply.reduce, lambda array, axis=0, keepdims=False: np.prod(array
 composed(np.maximum.reduce, lambda array, axis=0, keepdims=False: np.max(array, axis=axis, keepdims=keepdims))
 composed(np.minimum.reduce, lambda array, axis=0, keepdims=False: np.min(array, axis=axis, keepdims=keepdims))
 
-flat(np.argmax, np.argmin, np.argsort, np.all, np.any, np.count_nonzero, np.nonzero, np.searchsorted)
+flat(np.argmax, np.argmin, np.all, np.any, np.count_nonzero, signature="a, axis=None, keepdims=False")
+flat(np.argsort, signature="a, axis=-1, kind=None, stable=None")
+flat(np.nonzero, np.searchsorted, batch="loop")

@@ -14,7 +14,7 @@ import numpy as np
 
 from microgd.core.box import Box, dispatch
 from microgd.core.primitive import Primitive
-from microgd.core.tape import new_level
+from microgd.core.tape import cast, conjugate, new_level
 from microgd.core.tensor import differentiable
 from microgd.core.tree import flatten, tree_map
 from microgd.errors import DtypeError, ShapeError, UnsupportedError
@@ -41,12 +41,13 @@ class Dual(Box):
         ans = dispatch(row, tuple(values), params)
         if row.form == "flat":
             return ans
-        tangent = PUSHES[row.form](row, ans, values, tangents, params)
+        with np.errstate(all="ignore"):  # an infinite derivative is an answer, not a surprise
+            tangent = PUSHES[row.form](row, ans, values, tangents, params)
         if tangent is None:
             return ans
         if tangent.shape != ans.shape:
             tangent = np.broadcast_to(tangent, ans.shape)
-        return Dual(ans, tangent if tangent.dtype == ans.dtype else tangent.astype(ans.dtype), self.level)
+        return Dual(ans, cast(tangent, ans.dtype), self.level)
 
     def replace(self, other: Any) -> Self:
         """Become another dual number of this transform."""
@@ -89,7 +90,7 @@ def push_general(row: Primitive, ans: Array, values: list[Any], tangents: list[A
         if t is not None and row.rules[i] is not None:
             _, _, *saved = row.keeps[i](None, i, ans, *values, **params)
             _, transpose = vjp(lambda u, i=i, saved=saved: row.rules[i](u, *saved), np.zeros_like(ans))
-            terms.append(transpose(t)[0])
+            terms.append(conjugate(transpose(conjugate(t))[0]))  # the transpose, without vjp's complex conjugates
     return summed(terms)
 
 

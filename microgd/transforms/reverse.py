@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from microgd.core.box import Box
-from microgd.core.tape import NUMBER, new_level, sweep, unshared
+from microgd.core.tape import FLOAT64, NUMBER, conjugate, new_level, sweep, unshared
 from microgd.core.tensor import Tensor, handle, leaf_node, stopped
 from microgd.core.tree import flatten, tree_map
 from microgd.errors import DtypeError, GraphError, OptionError, ShapeError
@@ -23,7 +23,8 @@ from microgd.errors import DtypeError, GraphError, OptionError, ShapeError
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """The value of ``f`` and its pullback: cotangent of the output -> cotangents of the inputs.
 
-    pullback(v) = v' J, with J the Jacobian of ``f`` at ``primals``.
+    pullback(v) = v' J, with J the Jacobian of ``f`` at ``primals``. Complex cotangents are
+    dL/dx + i dL/dy, on both sides.
 
     Args:
         f: a function of arrays or containers of arrays, returning the same.
@@ -48,7 +49,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The gradient of a scalar-valued function, as a function of the same arguments.
 
-    grad(f)(x)[i] = df/dx[i]. With several ``argnums``, a tuple of gradients.
+    grad(f)(x)[i] = df/dx[i]; of complex z = x + iy it is df/dx + i df/dy. With several ``argnums``, a tuple of
+    gradients.
 
     Args:
         f: a function whose output is one real number, or (number, anything) with ``has_aux``.
@@ -105,6 +107,8 @@ def value_and_grad(
                     f"grad of {name}: expected a scalar output, got shape {np.shape(out)}; reduce it (np.sum, "
                     f"np.mean), or use mg.jacobian for all derivatives."
                 )
+            if getattr(out, "dtype", FLOAT64).kind == "c":
+                raise GraphError(f"grad of {name}: expected a real output, got {out.dtype}; take np.real or np.abs")
             return out, extra
 
         value, extra, pullback = linearized(loss, tuple(args[n] for n in numbers))
@@ -138,12 +142,13 @@ def linearized(
             if np.shape(g) != np.shape(out):
                 raise ShapeError(f"pullback{path}: expected a cotangent of shape {np.shape(out)}, got {np.shape(g)}")
             if of_level(out, level) and out.node is not None:
-                roots.append((out.node, g if isinstance(g, Box) else np.asarray(g, dtype=out.dtype)[()]))
+                roots.append((out.node, conjugate(g if isinstance(g, Box) else np.asarray(g, dtype=out.dtype)[()])))
         seeds = [g for _, g in roots]
         found = {node[NUMBER]: g for node, g in unshared(sweep(roots, retain), *seeds)}
         numbers = [box.node[NUMBER] for box in boxes if box.node]
         gradients = [
-            found[n] if n in found else np.zeros_like(box.value) for n, box in zip(numbers, boxes, strict=True)
+            conjugate(found[n]) if n in found else np.zeros_like(box.value)
+            for n, box in zip(numbers, boxes, strict=True)
         ]
         return build(gradients)  # type: ignore[no-any-return]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from microgd.draw import error_surface, learning_curve, line_as_it_moves
-from microgd.draw.curves import moments
+from microgd.plots import error_surface, learning_curve, line_as_it_moves
+from microgd.plots.curves import moments
 
 
 def test_learning_curve_shows_every_loss():

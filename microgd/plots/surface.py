@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from microgd.draw.curves import BLUE, ORANGE, figure
+from microgd.plots.curves import BLUE, ORANGE, figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

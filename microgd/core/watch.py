@@ -1,0 +1,109 @@
+"""Watching: how diagnostics see every operation, at no cost to anyone who does not watch.
+
+A ``Watcher`` is told of each operation on tensors and of each step of a backward pass, but only in the context
+(thread, asyncio task) that watches. While somebody watches, nodes also remember their ``Origin``: the line of the
+user's program that asked for them, and the very expression on it. This file knows nothing of nodes or of NumPy.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from types import CodeType
+from typing import Any, NamedTuple
+
+PACKAGE = str(Path(__file__).parent.parent)
+NUMPY = str(Path(sys.modules["numpy"].__file__ or "").parent) if "numpy" in sys.modules else PACKAGE
+
+
+class Origin(NamedTuple):
+    """A place in a user's program: cheap to note, and looked up in the source only when asked."""
+
+    code: CodeType
+    instruction: int
+    line: int
+
+    @property
+    def place(self) -> str:
+        """``file.py:12 in loss``."""
+        return f"{Path(self.code.co_filename).name}:{self.line} in {self.code.co_name}"
+
+    @property
+    def text(self) -> str:
+        """The expression as it was written, or the whole line where Python does not know the columns."""
+        lines = linecache.getlines(self.code.co_filename)
+        positions = list(self.code.co_positions())[self.instruction // 2]
+        first, last, start, stop = positions
+        if first is None or last is None or not lines[first - 1 : last]:
+            return lines[self.line - 1].strip() if lines[self.line - 1 : self.line] else ""
+        piece = [line.rstrip("\n").encode() for line in lines[first - 1 : last]]
+        piece[-1] = piece[-1][:stop]
+        piece[0] = piece[0][start:]
+        return " ".join(part.decode().strip() for part in piece)
+
+
+class Watcher:
+    """Told of what happens; the methods do nothing until they are overridden."""
+
+    def forward(self, row: Any, operands: Any, params: dict[str, Any], answer: Any) -> None:
+        """After an operation: its row in the table, the operands and the answer as plain values."""
+
+    def backward(self, node: Any, operand: int, cotangent: Any, result: Any) -> None:
+        """After a rule was applied on the way back: what came from above, and what goes on to one operand."""
+
+
+watchers: list[Watcher] = []
+"""Everyone who watches, in any context: empty in ordinary use, which is all that the hot path looks at."""
+
+mine: ContextVar[tuple[Watcher, ...]] = ContextVar("mine", default=())
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Tell ``watcher`` of everything that happens inside, in this context."""
+    watchers.append(watcher)
+    token = mine.set((*mine.get(), watcher))
+    try:
+        yield
+    finally:
+        mine.reset(token)
+        watchers.remove(watcher)
+
+
+@contextmanager
+def record_lines() -> Iterator[None]:
+    """Let every tensor made inside remember the line and the expression it came from.
+
+    >>> import microgd as mg
+    >>> with mg.record_lines():
+    ...     x = mg.tensor(2.0, requires_grad=True)
+    ...     y = x * x
+    """
+    with watching(Watcher()):
+        yield
+
+
+def tell_forward(row: Any, operands: Any, params: dict[str, Any], answer: Any) -> None:
+    """Pass an operation on to the watchers of this context."""
+    for watcher in mine.get():
+        watcher.forward(row, operands, params, answer)
+
+
+def tell_backward(node: Any, operand: int, cotangent: Any, result: Any) -> None:
+    """Pass a step of the way back on to the watchers of this context."""
+    for watcher in mine.get():
+        watcher.backward(node, operand, cotangent, result)
+
+
+def origin() -> Origin | None:
+    """The innermost place outside this package and NumPy, if this context watches."""
+    if not mine.get():
+        return None
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_code.co_filename.startswith((PACKAGE, NUMPY)):
+        frame = frame.f_back
+    return Origin(frame.f_code, frame.f_lasti, frame.f_lineno)
