@@ -2,6 +2,7 @@
 
 from microgd import data, nn, optim
 from microgd.core.tensor import Tensor, no_grad, tensor
+from microgd.core.watch import record_lines
 from microgd.ops.shape import array
 from microgd.ops.special import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from microgd.train import History, fit, load, save
@@ -25,6 +26,7 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "record_lines",
     "relu",
     "save",
     "sigmoid",

@@ -42,5 +42,9 @@ class DataError(MicrogdError, ValueError):
     """Input data that cannot be used, with the file, row and column where that is known."""
 
 
+class GradientError(MicrogdError, AssertionError):
+    """A derivative that disagrees with what the numbers say."""
+
+
 class DivergenceError(MicrogdError, ArithmeticError):
     """Training that moved away from the minimum instead of towards it."""

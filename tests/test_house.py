@@ -75,7 +75,7 @@ def code_lines(*rooms: str) -> int:
 
 def test_line_budgets():
     """Growth is a decision: whoever raises these numbers says why in docs/design.md."""
-    assert code_lines("core") <= 720
+    assert code_lines("core") <= 820
     assert code_lines("core", "ops", "transforms", "check") <= 2500
 
 
