@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import microgd as mg
-from microgd.core.tape import EDGES, ROW, reachable
+from microgd.core.tape import EDGES, ROW
 
 FUNCTIONS = {
     "x + y": lambda x, y: x + y,
@@ -36,6 +36,11 @@ FUNCTIONS = {
 }
 
 
+def history(node: list) -> list:
+    """Every node that one was made from, and itself."""
+    return [node, *[before for edge in node[EDGES:] for before in history(edge[0])]]
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_scalar_stays_a_numpy_scalar(name):
     """The value, everything the graph saved for the way back, and the gradients."""
@@ -43,7 +48,7 @@ def test_a_scalar_stays_a_numpy_scalar(name):
     assert type(x.data) is np.float64
     out = FUNCTIONS[name](x, y)
     assert type(out.data) is np.float64
-    for node in reachable([out.node]):
+    for node in history(out.node):
         saved = [value for _parent, _operand, *kept in node[EDGES:] for value in kept]
         assert not [value for value in saved if isinstance(value, np.ndarray)], f"{node[ROW].name} saved an array"
     out.backward()

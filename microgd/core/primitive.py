@@ -44,7 +44,20 @@ def positional(*operands: Any, **metadata: Any) -> tuple[tuple[Any, ...], dict[s
 class Primitive:
     """One row of the table: a function and what the interpreters need to know about it."""
 
-    __slots__ = ("batch", "bind", "form", "forward", "function", "keeps", "name", "needs", "note", "pushes", "rules")
+    __slots__ = (
+        "batch",
+        "bind",
+        "form",
+        "forward",
+        "function",
+        "keeps",
+        "name",
+        "needs",
+        "note",
+        "pushes",
+        "record",
+        "rules",
+    )
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -63,6 +76,8 @@ class Primitive:
         self.pushes: Indexed = ()
         """Beside each rule, where the form does not supply it: the same for a tangent ``t``; usually empty."""
         self.batch: Batching = "loop"
+        self.record: Callable[[Any, Any], Any] | None = None
+        """How a tensor runs and records this function of two operands, once it has been asked to."""
         self.note = ""
         """What a user should know about the derivative, in a few words: conventions, limits."""
 

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from operator import itemgetter
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -57,23 +57,33 @@ def sweep(
     of a saved value; with it, the sweep itself is recorded and can be differentiated again. Without
     ``retain`` each node lets go of its edges as soon as it has been used.
     """
+    nodes: dict[int, Node] = {}
     cotangents: dict[int, Any] = {}
-    kept = []
-    start = []
     for node, g in roots:
-        start.append(node)
         number = node[NUMBER]
-        cotangents[number] = g if number not in cotangents else cotangents[number] + g
+        nodes[number] = node
+        cotangents[number] = cotangents[number] + g if number in cotangents else g
+    newest_first = [-number for number in nodes]
+    heapify(newest_first)
+    kept = []
     with np.errstate(all="ignore"):  # an infinite derivative is an answer here, not a surprise
-        for node in reachable(start):
-            g = cotangents.pop(node[NUMBER])
+        while newest_first:
+            number = -heappop(newest_first)
+            node, g = nodes.pop(number), cotangents.pop(number)
+            row = node[ROW]
             if node[GRAD] is not NotKept:
                 kept.append((node, g))
-            rules = node[ROW].rules
+                if row is LEAF:
+                    continue
+            if row is FREED:
+                raise GraphError(
+                    "backward: this graph was already used and freed. Pass retain_graph=True to the first backward() "
+                    "if you need a second one, or compute the output again."
+                )
+            rules = row.rules
             for edge in node[EDGES:]:
                 parent = edge[0]
-                saved = edge[2:] if lift is None else lifted(node, edge, lift)
-                d = rules[edge[1]](g, *saved)
+                d = rules[edge[1]](g, *(edge[2:] if lift is None else lifted(node, edge, lift)))
                 if type(d) is not np.float64 or parent[DTYPE] is not FLOAT64 or parent[SHAPE]:
                     if d.shape != parent[SHAPE] or d.dtype is not parent[DTYPE]:
                         d = fit(d, parent, node)
@@ -82,9 +92,13 @@ def sweep(
                 if watchers:
                     tell_backward(node, edge[1], g, d)
                 number = parent[NUMBER]
-                have = cotangents.get(number)
-                cotangents[number] = d if have is None else have + d
-            if not retain and node[ROW] is not LEAF:
+                if number in nodes:
+                    cotangents[number] = cotangents[number] + d
+                else:
+                    nodes[number] = parent
+                    cotangents[number] = d
+                    heappush(newest_first, -number)
+            if not retain:
                 node[ROW] = FREED
                 del node[EDGES:]
     return kept
@@ -98,28 +112,6 @@ def unshared(kept: list[tuple[Node, Any]], *seeds: Any) -> Iterator[tuple[Node, 
             g = g.copy()
         taken.add(id(g))
         yield node, g
-
-
-def reachable(start: list[Node]) -> list[Node]:
-    """Every node that the given ones depend on, newest first."""
-    nodes = []
-    seen = {node[NUMBER] for node in start}
-    stack = list({node[NUMBER]: node for node in start}.values())
-    while stack:
-        node = stack.pop()
-        nodes.append(node)
-        if node[ROW] is FREED:
-            raise GraphError(
-                "backward: this graph was already used and freed. Pass retain_graph=True to the first backward() if "
-                "you need a second one, or compute the output again."
-            )
-        for edge in node[EDGES:]:
-            parent = edge[0]
-            if parent[NUMBER] not in seen:
-                seen.add(parent[NUMBER])
-                stack.append(parent)
-    nodes.sort(key=itemgetter(NUMBER), reverse=True)
-    return nodes
 
 
 def lifted(node: Node, edge: tuple[Any, ...], lift: Callable[[Any, Node], Any]) -> Iterator[Any]:

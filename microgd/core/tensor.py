@@ -17,8 +17,9 @@ from typing import Any, Self
 import numpy as np
 
 from microgd.core.box import Box, call, dispatch
-from microgd.core.primitive import LEAF, Primitive
+from microgd.core.primitive import LEAF, Primitive, primitive
 from microgd.core.tape import (
+    FLOAT64,
     GRAD,
     ROW,
     Node,
@@ -26,11 +27,12 @@ from microgd.core.tape import (
     conjugate,
     frozen_level,
     new_node,
+    next_number,
     sweep,
     transform_level,
     unshared,
 )
-from microgd.core.watch import tell_forward, watchers
+from microgd.core.watch import origin, tell_forward, watchers
 from microgd.errors import DetachError, DtypeError, GraphError, ShapeError, UnsupportedError
 
 PLAIN = {float, int, np.ndarray, np.float64, np.float32}
@@ -101,32 +103,10 @@ class Tensor(Box):
         return handle(ans, new_node(ans, row, (row.keeps[0](parent, 0, ans, x, **params),)), level)
 
     def operate(self, row: Primitive, left: Any, right: Any) -> Any:
-        """``process`` for operators, written out for two operands: the engine's hot path."""
-        level = self.level
-        parent_x = parent_y = None
-        if type(left) is Tensor and left.level == level:
-            x, parent_x = left.value, left.node
-        elif type(left) in PLAIN:
-            x = left
-        else:
-            return call(row.function, (left, right), {})
-        if type(right) is Tensor and right.level == level:
-            y, parent_y = right.value, right.node
-        elif type(right) in PLAIN:
-            y = right
-        else:
-            return call(row.function, (left, right), {})
-        ans = row.forward(x, y)
-        if watchers:
-            tell_forward(row, (x, y), {}, ans)
-        if (parent_x is None and parent_y is None) or level <= frozen_level.get():
-            return handle(ans, None, level)
-        node = new_node(ans, row, ())
-        if parent_x is not None:
-            node.append(row.keeps[0](parent_x, 0, ans, x, y))
-        if parent_y is not None:
-            node.append(row.keeps[1](parent_y, 1, ans, x, y))
-        return handle(ans, node, level)
+        """``process`` for two operands, by a function made for this row."""
+        if row.record is None:
+            row.record = recorder(row)
+        return row.record(left, right)
 
     # ---- gradients -------------------------------------------------------------------------------------
 
@@ -338,6 +318,61 @@ class Tensor(Box):
                 "its history in silence. Use it as it is (values never change), or copy t.detach()."
             )
         return rebuilt, (self.value, self.requires_grad, self.node[GRAD] if self.node else None)
+
+
+# ---- the hot path ----------------------------------------------------------------------------------------
+
+
+def recorder(row: Primitive) -> Callable[[Any, Any], Any]:
+    """``Tensor.process`` for one function of two operands, written out: most of a program's time is spent here."""
+    compute, function, frozen = row.forward, row.function, frozen_level.get
+
+    def record(left: Any, right: Any) -> Any:
+        parent_x = parent_y = None
+        if type(left) is Tensor:
+            x, parent_x, level = left.value, left.node, left.level
+            if type(right) is Tensor and right.level == level:
+                y, parent_y = right.value, right.node
+            elif type(right) in PLAIN:
+                y = right
+            else:
+                return call(function, (left, right), {})
+        elif type(left) in PLAIN:
+            x, y, parent_y, level = left, right.value, right.node, right.level
+        else:
+            return call(function, (left, right), {})
+        ans = compute(x, y)
+        if watchers:
+            tell_forward(row, (x, y), {}, ans)
+        out = new(Tensor)
+        out.value, out.level = ans, level
+        if (parent_x is None and parent_y is None) or level <= frozen():
+            out.node = None
+            return out
+        shape, dtype = ((), FLOAT64) if type(ans) is np.float64 else (ans.shape, ans.dtype)
+        out.node = node = [next_number(), shape, dtype, row, NotKept, origin() if watchers else None]
+        if parent_x is not None:
+            node.append(row.keeps[0](parent_x, 0, ans, x, y))
+        if parent_y is not None:
+            node.append(row.keeps[1](parent_y, 1, ans, x, y))
+        return out
+
+    return record
+
+
+def operator_methods(function: Callable[..., Any]) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """``t + u`` and, reflected, ``u + t``, without a step between Python and the recorder."""
+    row = primitive(function)
+    record = row.record = recorder(row)
+    return record, lambda self, other: record(other, self)
+
+
+Tensor.__add__, Tensor.__radd__ = operator_methods(np.add)
+Tensor.__sub__, Tensor.__rsub__ = operator_methods(np.subtract)
+Tensor.__mul__, Tensor.__rmul__ = operator_methods(np.multiply)
+Tensor.__truediv__, Tensor.__rtruediv__ = operator_methods(np.divide)
+Tensor.__pow__, Tensor.__rpow__ = operator_methods(np.power)
+Tensor.__matmul__, Tensor.__rmatmul__ = operator_methods(np.matmul)
 
 
 # ---- makers ----------------------------------------------------------------------------------------------

@@ -52,7 +52,8 @@ def total(a: Any, axis: Any, keepdims: Any) -> Any:
 def average(a: Any, axis: Any, keepdims: Any) -> Any:
     """np.mean, likewise; half precision is left to NumPy, which adds it up in single."""
     if type(a) is np.ndarray and a.dtype.char in "df":
-        return np.add.reduce(a, axis=axis, keepdims=keepdims) / group_size(a.shape, axis)
+        n = a.size if axis is None else group_size(a.shape, axis)
+        return np.add.reduce(a, axis=axis, keepdims=keepdims) / n
     return np.mean(a, axis, keepdims=keepdims)
 
 
