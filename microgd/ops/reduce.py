@@ -74,7 +74,7 @@ linear(
 def extreme(g: Any, ans: Any, x: Any, axis: Any, keepdims: Any) -> Any:
     """The entries that reach the extreme share the cotangent evenly."""
     reach = x == kept(ans, x.shape, axis, keepdims)
-    ties = np.sum(reach, axis=axis if axis is None else axes(axis, x.ndim), keepdims=True, dtype=g.dtype)
+    ties = np.sum(reach.astype(g.dtype), axis=axis if axis is None else axes(axis, x.ndim), keepdims=True)
     return kept(g, x.shape, axis, keepdims) * reach / ties
 
 

@@ -72,7 +72,10 @@ def push_elementwise(row: Primitive, ans: Array, values: list[Any], tangents: li
 
 
 def push_linear(row: Primitive, ans: Array, values: list[Any], tangents: list[Any], params: dict[str, Any]) -> Any:
-    pushed = [np.zeros_like(x) if t is None else t for x, t in zip(values, tangents, strict=True)]
+    pushed = [
+        t if t is not None else x if row.rules[i] is None else np.zeros_like(x)  # no rule: a constant, such as an index
+        for i, (x, t) in enumerate(zip(values, tangents, strict=True))
+    ]
     return dispatch(row, tuple(pushed), params)
 
 

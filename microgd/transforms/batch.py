@@ -1,0 +1,390 @@
+"""Batching: write a function for one example, run it on many, without a loop.
+
+A ``Batched`` box holds all examples along its first axis, and tells everyone else the shape of one. What a call does
+with the extra axis follows from the row of its function (``Primitive.batch``): a function of entries lines its operands
+up, one along an axis counts one further, one on trailing axes runs as it is. A few functions that arrange shapes have a
+rule here, and whatever is left runs example by example. This file knows nothing of derivatives.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from functools import wraps
+from types import EllipsisType, NoneType
+from typing import Any, NoReturn, Self
+
+import numpy as np
+
+from microgd.core.box import Box, dispatch
+from microgd.core.primitive import Primitive
+from microgd.core.tape import new_level
+from microgd.core.tree import flatten, leaves_of
+from microgd.errors import DetachError, OptionError, ShapeError, UnsupportedError
+from microgd.ops.index import is_basic, scatter
+from microgd.ops.linalg import explicit
+from microgd.ops.special import log_softmax, softmax
+from microgd.transforms.reverse import own
+
+Array = Any
+Params = dict[str, Any]
+
+
+class Batched(Box):
+    """Examples along the first axis of ``value``; the shape is that of one."""
+
+    __slots__ = ("level", "value")
+
+    def __init__(self, value: Array, level: float) -> None:
+        self.value, self.level = value, level
+
+    shape = property(lambda self: self.value.shape[1:])
+    size = property(lambda self: math.prod(self.shape))
+    examples = property(lambda self: self.value.shape[0])
+
+    def process(self, row: Primitive, operands: tuple[Any, ...], params: Params) -> Any:
+        """Run one call on all examples at once."""
+        if row.function in OF_ONE_EXAMPLE:
+            return OF_ONE_EXAMPLE[row.function](*operands, **params)
+        values, batched = [], []
+        for x in operands:
+            batched.append(isinstance(x, Batched) and x.level == self.level)
+            values.append(x.value if batched[-1] else x)
+        rule = RULES.get(row.function) or BY_KIND[row.batch]
+        ans = rule(row, values, batched, params)
+        return Batched(ans, self.level)
+
+    def replace(self, other: Any) -> Self:
+        """Become another batch of this transform."""
+        if not (isinstance(other, Batched) and other.level == self.level):
+            raise UnsupportedError("assignment: the value belongs to an inner transform; make the array inside of it")
+        self.value = other.value
+        return self
+
+    def refuse(self, *_: Any) -> NoReturn:
+        raise DetachError(
+            "a batch has no single value: inside vmap, branch with np.where instead of `if`, keep to NumPy functions "
+            "instead of float(), .item() or np.asarray, and assign into mg.tensor(...) instead of a plain array."
+        )
+
+    __bool__ = __float__ = __int__ = __index__ = __complex__ = __array__ = item = tolist = refuse
+
+    def __repr__(self) -> str:
+        return f"batched({self.value!r})"
+
+
+# ---- by kind ---------------------------------------------------------------------------------------------
+
+
+def aligned(values: list[Any], batched: list[bool]) -> list[Any]:
+    """The operands with the batch axis in front and enough axes of length 1 behind it to broadcast."""
+    ranks = [len(np.shape(x)) - own for x, own in zip(values, batched, strict=True)]
+    rank = max(ranks)
+    return [
+        x.reshape((x.shape[0], *[1] * (rank - r), *x.shape[1:])) if own and r < rank else x
+        for x, own, r in zip(values, batched, ranks, strict=True)
+    ]
+
+
+def by_entries(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    """Entry by entry: broadcasting does it, once the ranks agree."""
+    return dispatch(row, tuple(aligned(values, batched)), params)
+
+
+def flat_examples(x: Array) -> Array:
+    """Every example along one axis."""
+    return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+
+
+def by_axis(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    """Along an axis of one operand: the same, one axis further; along none, every example flattened."""
+    (x,) = values
+    rank = x.ndim - 1
+    name = "axes" if "axes" in params else "axis"
+    if params[name] is not None:
+        return dispatch(row, (x,), {**params, name: further(params[name], rank)})
+    if row.function in (softmax, log_softmax):
+        return dispatch(row, (x,), {name: tuple(range(1, x.ndim))})
+    flattened = {**params, name: 1}
+    if "keepdims" in params:
+        flattened["keepdims"] = False
+    ans = dispatch(row, (flat_examples(x),), flattened)
+    return ans.reshape((len(x), *[1] * rank)) if params.get("keepdims") else ans
+
+
+def by_stack(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    """On trailing axes: one more leading axis is nothing new, as long as the operands' ranks agree."""
+    ranks = {len(np.shape(x)) - own for x, own in zip(values, batched, strict=True)}
+    return dispatch(row, tuple(values), params) if len(ranks) == 1 else by_loop(row, values, batched, params)
+
+
+def by_loop(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    """One example after the other: always right, and as slow as it sounds."""
+    (count,) = {len(x) for x, own in zip(values, batched, strict=True) if own}
+    answers = [
+        dispatch(row, tuple([x[k] if own else x for x, own in zip(values, batched, strict=True)]), params)
+        for k in range(count)
+    ]
+    if len({np.shape(answer) for answer in answers}) > 1:
+        raise UnsupportedError(
+            f"{row.name}: the shape of its answer depends on the values, which differ between examples; inside vmap "
+            f"use a function whose shape is known beforehand, such as np.where."
+        )
+    return np.stack(answers)
+
+
+BY_KIND: dict[str, Callable[..., Array]] = {
+    "entries": by_entries,
+    "axis": by_axis,
+    "stack": by_stack,
+    "loop": by_loop,
+}
+
+
+def further(axis: Any, rank: int) -> Any:
+    """Axis numbers of one example as those of the batch."""
+    if isinstance(axis, Sequence | np.ndarray):
+        return tuple([further(a, rank) for a in axis])
+    if not -rank <= axis < rank:
+        raise np.exceptions.AxisError(axis, rank)
+    return int(axis) % rank + 1
+
+
+# ---- functions with a rule of their own --------------------------------------------------------------------
+
+
+def matmul(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    """As few and as large products as possible."""
+    x, y = values
+    rank_x, rank_y = x.ndim - batched[0], y.ndim - batched[1]
+    if not batched[1] and rank_y <= 2:  # the examples are more rows
+        return np.reshape(np.reshape(x, (-1, x.shape[-1])) @ y, (*x.shape[:-1], *y.shape[1:]))
+    if not batched[0] and rank_x <= 2 and rank_y == 1:
+        return y @ x.T if rank_x == 2 else y @ x
+    if batched[0] and batched[1] and rank_x == rank_y == 1:
+        return np.sum(x * y, axis=1)
+    left = x[..., None, :] if rank_x == 1 else x
+    right = y[..., :, None] if rank_y == 1 else y
+    left, right = aligned([left, right], batched)
+    product = left @ right
+    if rank_x == 1:
+        product = product[..., 0, :]
+    return product[..., 0] if rank_y == 1 else product
+
+
+def einsum(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    """One more letter, on the batched operands and on the output."""
+    terms, output = explicit(params["subscripts"], [x.ndim - own for x, own in zip(values, batched, strict=True)])
+    letter = next(c for c in "zyxwvutsrqponmlkjihgfedcbaZYXWVUTSRQPONMLKJIHGFEDCBA" if c not in "".join(terms))
+    terms = [letter + term if own else term for term, own in zip(terms, batched, strict=True)]
+    return dispatch(row, tuple(values), {**params, "subscripts": ",".join(terms) + "->" + letter + output})
+
+
+def inside(index: Any) -> tuple[Any, ...]:
+    """An index into one example as an index into the batch."""
+    return (slice(None), *(index if isinstance(index, tuple) else (index,)))
+
+
+def batch_axis(index: Any) -> int:
+    """Where the batch axis of ``value[inside(index)]`` is: NumPy puts separated array indices in front."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if is_basic(index):
+        return 0
+    between = (slice, EllipsisType, NoneType)
+    advanced = [k for k, part in enumerate(parts) if not isinstance(part, between)]
+    if advanced[-1] - advanced[0] + 1 == len(advanced):
+        return 0
+    arrays = [np.asarray(parts[k]) for k in advanced]
+    return np.broadcast(*[a.nonzero()[0] if a.dtype == bool else a for a in arrays]).ndim
+
+
+def getitem(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    index = params["index"]
+    return (
+        np.moveaxis(values[0][inside(index)], batch_axis(index), 0) if batch_axis(index) else values[0][inside(index)]
+    )
+
+
+def scattered(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    (g,), index = values, params["index"]
+    shape = (len(g), *params["shape"])
+    return dispatch(row, (np.moveaxis(g, 0, batch_axis(index)),), {"index": inside(index), "shape": shape})
+
+
+def setitem(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    (a, b), index = values, params["index"]
+    if batch_axis(index):
+        return by_loop(row, values, batched, params)
+    if not batched[0]:
+        a = np.broadcast_to(a, (len(b), *np.shape(a)))
+    if batched[1]:
+        rank = np.empty(a.shape[1:], dtype=bool)[index].ndim
+        b = b.reshape((len(b), *[1] * (rank - b.ndim + 1), *b.shape[1:]))
+    return dispatch(row, (a, b), {"index": inside(index)})
+
+
+def reshape(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    (x,), shape = values, params["shape"]
+    shape = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+    if -1 in shape and math.prod(shape):
+        shape = tuple([-math.prod(x.shape[1:]) // math.prod(shape) if n == -1 else n for n in shape])
+    return dispatch(row, (x,), {**params, "shape": (len(x), *shape)})
+
+
+def ravel(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    return flat_examples(values[0])
+
+
+def squeeze(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    (x,), axis = values, params["axis"]
+    ones = tuple(k for k, n in enumerate(x.shape) if k and n == 1)
+    return np.squeeze(x, ones if axis is None else further(axis, x.ndim - 1))
+
+
+def expand_dims(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    (x,), axis = values, params["axis"]
+    added = len(axis) if isinstance(axis, Sequence) else 1
+    return np.expand_dims(x, further(axis, x.ndim - 1 + added))
+
+
+def transpose(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    (x,), axes = values, params["axes"]
+    order = range(x.ndim - 1)[::-1] if axes is None else axes
+    return np.transpose(x, (0, *further(list(order), x.ndim - 1)))
+
+
+def swap(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    (x,) = values
+    return dispatch(row, (x,), {name: further(axis, x.ndim - 1) for name, axis in params.items()})
+
+
+def broadcast_to(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    (x,), shape = values, params["shape"]
+    shape = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+    return np.broadcast_to(x.reshape((len(x), *[1] * (len(shape) - x.ndim + 1), *x.shape[1:])), (len(x), *shape))
+
+
+def concatenate(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    (count,) = {len(x) for x, own in zip(values, batched, strict=True) if own}
+    full = [x if own else np.broadcast_to(x, (count, *np.shape(x))) for x, own in zip(values, batched, strict=True)]
+    axis = params["axis"]
+    if axis is None:
+        return dispatch(row, tuple([flat_examples(x) for x in full]), {"axis": 1})
+    return dispatch(row, tuple(full), {"axis": further(axis, full[0].ndim - 1)})
+
+
+def solve(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
+    """A vector on the right becomes a column: a batch of vectors would be taken for a matrix."""
+    a, b = values
+    if b.ndim - batched[1] > 1:
+        return by_stack(row, values, batched, params)
+    return dispatch(row, tuple(aligned([a, b[..., None]], batched)), params)[..., 0]
+
+
+RULES: dict[Callable[..., Any], Callable[..., Array]] = {
+    np.matmul: matmul,
+    np.einsum: einsum,
+    operator.getitem: getitem,
+    scatter: scattered,
+    operator.setitem: setitem,
+    np.reshape: reshape,
+    np.ravel: ravel,
+    np.squeeze: squeeze,
+    np.expand_dims: expand_dims,
+    np.transpose: transpose,
+    np.swapaxes: swap,
+    np.moveaxis: swap,
+    np.broadcast_to: broadcast_to,
+    np.concatenate: concatenate,
+    np.linalg.solve: solve,
+}
+
+
+def like(make: Callable[..., Array]) -> Callable[..., Array]:
+    """``zeros_like`` and kin look at one example, and are the same for all of them."""
+
+    def of_one(x: Any, *rest: Any, shape: Any = None, **params: Any) -> Array:
+        return make(x.value, *rest, shape=x.shape if shape is None else shape, **params)
+
+    return of_one
+
+
+OF_ONE_EXAMPLE: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.zeros_like: like(np.zeros_like),
+    np.ones_like: like(np.ones_like),
+    np.empty_like: like(np.empty_like),
+    np.full_like: like(np.full_like),
+    np.shape: lambda a: a.shape,
+    np.ndim: lambda a: a.ndim,
+    np.size: lambda a: a.size,
+    np.result_type: lambda *xs: np.result_type(*[x.value if isinstance(x, Batched) else x for x in xs]),
+}
+
+
+# ---- the transform -------------------------------------------------------------------------------------------
+
+
+def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+    """``f`` for many examples at once: vmap(f)(x)[k] = f(x[k]), computed together.
+
+    Args:
+        f: a function of arrays or containers of arrays.
+        in_axes: along which axis of each argument the examples lie; None for an argument that is the same for all.
+            One number for all arguments, or a tuple with one entry per argument; an entry may be a container like it.
+        out_axes: where the examples go in the output: a number, or a container like the output.
+
+    Raises:
+        OptionError: nothing to batch over, or as many ``in_axes`` as there are no arguments.
+        ShapeError: arguments with different numbers of examples.
+
+    >>> import numpy as np, microgd as mg
+    >>> mg.vmap(np.dot)(np.eye(2), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([1., 4.])
+    >>> mg.vmap(mg.grad(lambda w, x: np.sin(w * x)), in_axes=(None, 0))(0.0, np.array([1.0, 2.0]))
+    array([1., 2.])
+    """
+
+    @wraps(f)
+    def batched(*args: Any) -> Any:
+        entries, build = flatten(args)
+        axes = spread_axes(in_axes, args, "in_axes")
+        counts = {path: np.shape(x)[a] for (path, x), a in zip(entries, axes, strict=True) if a is not None}
+        if not counts:
+            raise OptionError("vmap: nothing to batch over; every entry of in_axes is None, or there are no arguments")
+        if len(set(counts.values())) > 1:
+            raise ShapeError(f"vmap: the arguments hold different numbers of examples: {counts}")
+        count = next(iter(counts.values()))
+        with new_level() as level:
+            boxes = [
+                x if a is None else Batched(np.moveaxis(array_of(x), a, 0), level)
+                for (_, x), a in zip(entries, axes, strict=True)
+            ]
+            out = f(*build(boxes))
+        outs, build_out = flatten(out)
+        placed = []
+        for (_, x), a in zip(outs, spread_axes(out_axes, out, "out_axes"), strict=True):
+            x = own(x, level)
+            mine = isinstance(x, Batched) and x.level == level
+            whole = x.value if mine else np.broadcast_to(array_of(x), (count, *np.shape(x)))
+            placed.append(np.moveaxis(whole, 0, a) if a else whole)
+        return build_out(placed)
+
+    return batched
+
+
+def array_of(x: Any) -> Array:
+    return x if isinstance(x, Box) or hasattr(x, "__array_function__") else np.asarray(x)
+
+
+def spread_axes(axes: Any, tree: Any, name: str) -> list[Any]:
+    """One axis per leaf of ``tree``, from one number, or from a container that may stop above the leaves."""
+    if axes is None or isinstance(axes, int):
+        return [axes] * len(leaves_of(tree))
+    parts = tree.values() if isinstance(tree, dict) else tree
+    given = [axes.get(key) for key in tree] if isinstance(axes, dict) else list(axes)
+    if not isinstance(tree, dict | list | tuple) or len(given) != len(parts):
+        raise OptionError(
+            f"vmap: {name}={axes} does not fit; it needs one entry per argument or part, got {len(parts)}"
+        )
+    return [axis for part, entry in zip(parts, given, strict=True) for axis in spread_axes(entry, part, name)]
