@@ -1,8 +1,9 @@
-"""The command line: ``microgd fit`` and ``microgd predict``.
+"""The command line: ``microgd fit``, ``microgd predict`` and ``microgd check``.
 
 ``fit`` reads a CSV file, fits a linear or logistic regression by gradient descent, and shows how it went: a table of
 parameters in the data's own units, metrics, pictures, and a model file that ``predict`` applies. Everything is
-computed before the first file is written. What a user can get wrong ends in one sentence and exit status 2.
+computed before the first file is written. ``check`` grades a file of exercises. What a user can get wrong ends in one
+sentence and exit status 2.
 """
 
 from __future__ import annotations
@@ -24,22 +25,44 @@ import numpy as np
 
 try:
     import typer
-    from rich.console import Console
+    from rich.console import Console, Group, RenderableType
     from rich.markup import escape
+    from rich.padding import Padding
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.table import Table as Grid
+    from rich.text import Text
 except ImportError as error:
     sys.exit(f"microgd: the command line needs {error.name}; install it with: pip install 'microgd[cli]'")
 
+from microgd.check.exercises import Result
+from microgd.check.grading import Report, grade
 from microgd.data import BUNDLED, Table, open_csv
 from microgd.errors import DataError, MicrogdError, OptionError
 from microgd.train.checkpoint import load, replacing, save
 from microgd.train.regression import Fitted, Model, Settings, descend, probability
 
-FILES = ("learning_curve.png", "line.png", "surface.png", "model.npz", "settings.json", "history.csv")
+STATES = {
+    "passed": "green",
+    "not done": "yellow",
+    "failed": "red",
+    "crashed": "red",
+    "timed out": "red",
+}
+PRINTED_LINES = 10
+FILES = (
+    "learning_curve.png",
+    "line.png",
+    "surface.png",
+    "model.npz",
+    "settings.json",
+    "history.csv",
+)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-out, err = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
+out, err = (
+    Console(highlight=False),
+    Console(stderr=True, highlight=False, soft_wrap=True),
+)
 
 
 @app.callback()
@@ -68,16 +91,24 @@ def fail(message: str) -> NoReturn:
 
 @app.command()
 def fit(
-    data: Annotated[Path | None, typer.Argument(help="CSV file of numbers. Without it: the bundled set.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="CSV file of numbers. Without it: the bundled set."),
+    ] = None,
     target: Annotated[
-        str | None, typer.Option(help="Column to predict, by name or number. [default: the last]")
+        str | None,
+        typer.Option(help="Column to predict, by name or number. [default: the last]"),
     ] = None,
     features: Annotated[
-        str | None, typer.Option(help="Columns to predict from, as a,b,c. [default: all others]")
+        str | None,
+        typer.Option(help="Columns to predict from, as a,b,c. [default: all others]"),
     ] = None,
     model: Annotated[str | None, typer.Option(help="linear or logistic. [default: by the target]")] = None,
     optimizer: Annotated[str, typer.Option(help="sgd, momentum, nesterov, adagrad, rmsprop or adam.")] = "sgd",
-    lr: Annotated[float | None, typer.Option(help="Learning rate. [default: from the curvature of the loss]")] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(help="Learning rate. [default: from the curvature of the loss]"),
+    ] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the data, at most.")] = 1000,
     batch_size: Annotated[str, typer.Option(help="full, 1 (stochastic) or n rows a step (mini-batch).")] = "full",
     seed: Annotated[int, typer.Option(help="For the order of the rows.")] = 0,
@@ -114,7 +145,9 @@ def fit(
             write(fitted, inputs, goal, settings, table.source, folder)
             written = [name for name in FILES if (folder / name).exists()]
         out.print(
-            f"Written to {output}{'/' if output.name else ''}: {', '.join(written)}", soft_wrap=True, markup=False
+            f"Written to {output}{'/' if output.name else ''}: {', '.join(written)}",
+            soft_wrap=True,
+            markup=False,
         )
 
 
@@ -122,7 +155,10 @@ def fit(
 def predict(
     model: Annotated[Path, typer.Argument(help="model.npz, as written by fit.")],
     data: Annotated[Path, typer.Argument(help="CSV file with the model's features.")],
-    output: Annotated[Path | None, typer.Option("--out", "-o", help="CSV file. [default: standard output]")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="CSV file. [default: standard output]"),
+    ] = None,
 ) -> None:
     """Apply a fitted model to a CSV file."""
     with one_sentence():
@@ -133,9 +169,15 @@ def predict(
         table = open_csv(data)
         inputs = table.numbers(positions(table, fitted))
         scores = fitted.scores(inputs)
-        lines = [f"{fitted.target}", *(f"{value:.10g}" for value in fitted.predict(inputs))]
+        lines = [
+            f"{fitted.target}",
+            *(f"{value:.10g}" for value in fitted.predict(inputs)),
+        ]
         if fitted.kind == "logistic":
-            chances = [f"probability of {fitted.classes[1]:g}", *(f"{p:.10g}" for p in probability(scores))]
+            chances = [
+                f"probability of {fitted.classes[1]:g}",
+                *(f"{p:.10g}" for p in probability(scores)),
+            ]
             lines = [f"{label},{chance}" for label, chance in zip(lines, chances, strict=True)]
         text = "\n".join(lines) + "\n"
         if output is None:
@@ -143,6 +185,33 @@ def predict(
         else:
             with replacing(output) as temporary:
                 temporary.write_text(text)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="Python file with functions under @exercise.")],
+    hints: Annotated[
+        int,
+        typer.Option(help="How many hints to show where an exercise has not passed."),
+    ] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON, for graders.")] = False,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Of the hidden points. [default: a new one each time]"),
+    ] = None,
+    time_limit: Annotated[float, typer.Option(help="Seconds to load the file, and for each exercise.")] = 10.0,
+) -> None:
+    """Check the derivatives in a file of exercises, and say what is wrong with them.
+
+    Exit status 0: all passed. 1: not all. 2: nothing could be checked as asked.
+    """
+    with one_sentence():
+        graded = grade(file, seed, time_limit)
+    if as_json:
+        print(json.dumps(graded.as_dict(hints), indent=2))
+    else:
+        show(graded, hints)
+    raise typer.Exit(0 if graded.ok else 1)
 
 
 def number(kind: type, text: str, option: str) -> Any:
@@ -165,7 +234,12 @@ def columns(table: Table, target: str | None, features: str | None) -> tuple[Any
     if goal in chosen:
         raise OptionError(f"--features: {table.names[goal]!r} is the target; a model must not see what it predicts")
     numbers = table.numbers([*chosen, goal])
-    return numbers[:, :-1], numbers[:, -1], [table.names[k] for k in chosen], table.names[goal]
+    return (
+        numbers[:, :-1],
+        numbers[:, -1],
+        [table.names[k] for k in chosen],
+        table.names[goal],
+    )
 
 
 def positions(table: Table, model: Model) -> list[int]:
@@ -239,7 +313,11 @@ def progress(epochs: int) -> Iterator[Callable[[int, float], None]]:
 def report(fitted: Fitted, rows: int, settings: Settings) -> None:
     """The tables: parameters in the data's own units, then what the descent was and is worth."""
     model, history, best = fitted.model, fitted.history, fitted.closed_form
-    out.print(f"{model.kind} regression of {model.target}, {rows} rows", markup=False, soft_wrap=True)
+    out.print(
+        f"{model.kind} regression of {model.target}, {rows} rows",
+        markup=False,
+        soft_wrap=True,
+    )
     parameters = Grid()
     parameters.add_column("parameter")
     parameters.add_column("by descent", justify="right")
@@ -252,7 +330,10 @@ def report(fitted: Fitted, rows: int, settings: Settings) -> None:
     summary = Grid.grid(padding=(0, 2))
     name = "log loss" if model.kind == "logistic" else "mean squared error"
     name += f" + {settings.l2:g} |w|^2" if settings.l2 else ""
-    summary.add_row(name, f"{figures(history.losses[0])} at the start, {figures(history.losses[-1])} at the end")
+    summary.add_row(
+        name,
+        f"{figures(history.losses[0])} at the start, {figures(history.losses[-1])} at the end",
+    )
     for metric, value in fitted.metrics.items():
         summary.add_row(metric, f"{value:.4f}")
     if model.classes:
@@ -262,7 +343,10 @@ def report(fitted: Fitted, rows: int, settings: Settings) -> None:
     scaled = "standardised features" if settings.standardise else "features as they are"
     rate = f"rate {fitted.rate:.4g}" + (" (from the data)" if settings.lr is None else "")
     summary.add_row("descent", f"{settings.optimizer}, {rate}, {batch} a step, {scaled}")
-    summary.add_row("stopped", f"{history.stopped}; {history.steps} steps in {history.seconds:.2f} s")
+    summary.add_row(
+        "stopped",
+        f"{history.stopped}; {history.steps} steps in {history.seconds:.2f} s",
+    )
     out.print(summary)
 
 
@@ -271,13 +355,25 @@ def figures(value: float) -> str:
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
-def write(fitted: Fitted, inputs: Any, goal: Any, settings: Settings, source: str, folder: Path) -> None:
+def write(
+    fitted: Fitted,
+    inputs: Any,
+    goal: Any,
+    settings: Settings,
+    source: str,
+    folder: Path,
+) -> None:
     """All files of a fit."""
     model, history = fitted.model, fitted.history
     for name, picture in draw(fitted, inputs, goal, settings.standardise).items():
         picture.savefig(folder / name)
     save(folder / "model.npz", model.as_dict())
-    chosen = {**dataclasses.asdict(settings), "model": model.kind, "lr": fitted.rate, "data": source}
+    chosen = {
+        **dataclasses.asdict(settings),
+        "model": model.kind,
+        "lr": fitted.rate,
+        "data": source,
+    }
     used = {**chosen, "target": model.target, "features": model.features}
     heads = ["epoch", "loss", "intercept", *model.features]
     table = np.column_stack([np.arange(len(history.losses)), history.losses, fitted.path])
@@ -312,10 +408,63 @@ def draw(fitted: Fitted, inputs: Any, goal: Any, standardised: bool) -> dict[str
         pictures["line.png"] = line_as_it_moves(x, y, fitted.path, curve, (feature, target), best)
         names = ("intercept", f"slope of {feature}")
         if standardised:
-            names = (f"intercept, at the mean of {feature}", f"slope per standard deviation of {feature}")
+            names = (
+                f"intercept, at the mean of {feature}",
+                f"slope per standard deviation of {feature}",
+            )
         walk = fitted.walk
         pictures["surface.png"] = error_surface(walk.loss, walk.path, names, walk.minimum, loss_name)
     return pictures
+
+
+def show(graded: Report, level: int) -> None:
+    """The report of ``check`` for people."""
+    for k, result in enumerate(graded.results):
+        out.print(Text.assemble((f"{result.state:<11}", STATES[result.state]), (result.name, "bold")))
+        for part in details(result):
+            out.print(Padding(part, (0, 0, 0, 4)))
+        hints = graded.hints_of(k, level)
+        for n, hint in enumerate(hints, 1):
+            out.print(Padding(Text(f"Hint {n}: {hint}"), (0, 0, 0, 4)))
+        if result.state != "passed" and len(graded.hints[k]) > len(hints):
+            rest = f"{len(graded.hints[k]) - len(hints)} more" if hints else str(len(graded.hints[k]))
+            out.print(Padding(Text(f"Hints: {rest}; --hints {len(hints) + 1} shows the next."), (0, 0, 0, 4)))
+    if graded.error:
+        out.print(Text(f"{graded.file}: {visible(graded.error)}"))
+        out.print(Padding(Text(visible(graded.where)), (0, 0, 0, 4)))
+    if graded.printed:
+        lines = visible(graded.printed.decode(errors="replace")).splitlines()
+        out.print(Text(f"The file printed {graded.printed_bytes:,} bytes, which begin:"))
+        for line in lines[:PRINTED_LINES]:
+            out.print(Padding(Text(line, overflow="ellipsis", no_wrap=True), (0, 0, 0, 4)))
+    if graded.results:
+        out.print(Text(f"{graded.passed} of {len(graded.names)} passed; the same points again: --seed {graded.seed}"))
+
+
+def details(result: Result) -> Iterator[RenderableType]:
+    """What there is to say of one exercise."""
+    wrong = [finding for finding in result.findings if finding.wrong]
+    if not wrong and result.verdict:
+        yield Text(visible(result.verdict))
+    if result.where:
+        yield Padding(Text(visible(result.where)), (0, 0, 0, 4))
+    for finding in result.findings if wrong else []:
+        if not finding.wrong:
+            yield Text(f"{finding.name}: right")
+            continue
+        yield Text(f"{finding.name}: wrong ({finding.cause}, confidence {finding.confidence:.0%})")
+        numbers = Grid(box=None, padding=(0, 2, 0, 0), show_edge=False)
+        for head in ("entry", "yours", "true", "ratio"):
+            numbers.add_column(head, justify="left" if head == "entry" else "right")
+        for row in finding.table:
+            numbers.add_row(*map(escape, row))
+        place = f"At {finding.wrong} of {result.points} points; one of them: {finding.point}"
+        yield Padding(Group(Text(finding.verdict), Text(place), numbers), (0, 0, 0, 4))
+
+
+def visible(text: str) -> str:
+    """Text of a learner's program without what would steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text.expandtabs())
 
 
 def main() -> None:

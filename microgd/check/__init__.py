@@ -2,5 +2,6 @@
 
 from microgd.check.derivation import check_derivation, check_vjp
 from microgd.check.diagnosis import Diagnosis
+from microgd.check.exercises import exercise
 
-__all__ = ["Diagnosis", "check_derivation", "check_vjp"]
+__all__ = ["Diagnosis", "check_derivation", "check_vjp", "exercise"]
