@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import rows_arrays
 from op_row import AS_CALLED, REFERENCES, A, Row, pairs, row, ways
 
 import microgd as mg
@@ -274,4 +275,4 @@ LINALG = [
     row(np.einsum, A((2, 3)), (0, 1), A((3, 2)), (1, 2)),
 ]
 
-ROWS: list[Row] = [*ELEMENTWISE, *NETWORK, *REDUCE, *SHAPE, *INDEX, *ASSIGN, *LINALG]
+ROWS: list[Row] = [*ELEMENTWISE, *NETWORK, *REDUCE, *SHAPE, *INDEX, *ASSIGN, *LINALG, *rows_arrays.ROWS]

@@ -3,6 +3,7 @@
 Gather and scatter are each other's transposes, so indexing has derivatives of every order.
 """
 
+import math
 import operator
 from typing import Any
 
@@ -25,14 +26,24 @@ def plain(index: Any) -> Any:
     return np.asarray(index)[()] if isinstance(index, Box) else index
 
 
+def entries(index: Any, shape: Any) -> Any:
+    """The numbers of the entries that an index reads, counted through the flattened array."""
+    parts = index if isinstance(index, tuple) else (index,)
+    whole_rows = all(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts)
+    counted = shape[: len(parts)] if whole_rows else shape
+    rows = np.arange(math.prod(counted)).reshape(counted)[index]
+    width = math.prod(shape[len(counted) :])
+    return rows.reshape(-1, 1) * width + np.arange(width)
+
+
 @dispatching
 def scatter(g: Any, index: Any, shape: Any) -> Any:
     """Zeros of ``shape`` with ``g`` added at ``index``; an entry named twice receives both."""
-    out = np.zeros_like(g, shape=shape)
+    out = np.zeros_like(g, shape=shape, order="C")
     if is_basic(index):
         out[index] = g
-    else:
-        np.add.at(out, index, g)
+    else:  # along one axis np.add.at is several times as fast as with any other index
+        np.add.at(out.reshape(-1), entries(index, shape).reshape(-1), np.reshape(g, -1))
     return out
 
 

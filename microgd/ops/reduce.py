@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from microgd.core.primitive import composed, flat, general, linear
-from microgd.ops.guard import over
 
 
 def axes(axis: Any, ndim: Any) -> Any:
@@ -57,17 +56,49 @@ def average(a: Any, axis: Any, keepdims: Any) -> Any:
     return np.mean(a, axis, keepdims=keepdims)
 
 
+def chosen(a: Any, where: Any, other: Any) -> Any:
+    """``other`` in place of the entries that are not to be counted."""
+    return a if where is True else np.where(where, a, other)
+
+
+def chosen_for_mean(a: Any, where: Any, axis: Any) -> Any:
+    """Entries whose mean over all is the mean over those chosen."""
+    if where is True:
+        return a
+    share = np.mean(np.where(where, np.ones_like(a), 0), axis, keepdims=True)
+    return np.where(where, a, 0) / share
+
+
+def chosen_for_extreme(pick: Any, a: Any, where: Any, initial: Any) -> Any:
+    """Entries among which the extreme is looked for: ``initial`` is one more of them."""
+    if initial is None and where is not True:
+        raise TypeError("where= needs initial=, the answer where nothing is chosen")
+    return a if initial is None else pick(chosen(a, where, initial), initial)
+
+
+def typed(a: Any, dtype: Any) -> Any:
+    return a if dtype is None else a.astype(dtype)
+
+
 linear(
     np.sum,
     lambda g, x_shape, axis, keepdims: spread(g, x_shape, axis, keepdims),
-    signature="a, axis=None, keepdims=False",
+    bind=lambda a, axis=None, dtype=None, *, keepdims=False, where=True: (
+        (chosen(typed(a, dtype), where, 0),),
+        {"axis": axis, "keepdims": keepdims},
+    ),
     forward=total,
+    batch="axis",
 )
 linear(
     np.mean,
     lambda g, x_shape, axis, keepdims: spread(g / group_size(x_shape, axis), x_shape, axis, keepdims),
-    signature="a, axis=None, keepdims=False",
+    bind=lambda a, axis=None, dtype=None, *, keepdims=False, where=True: (
+        (chosen_for_mean(typed(a, dtype), where, axis),),
+        {"axis": axis, "keepdims": keepdims},
+    ),
     forward=average,
+    batch="axis",
 )
 
 
@@ -78,14 +109,30 @@ def extreme(g: Any, ans: Any, x: Any, axis: Any, keepdims: Any) -> Any:
     return kept(g, x.shape, axis, keepdims) * reach / ties
 
 
-general(np.max, extreme, signature="a, axis=None, keepdims=False")
-general(np.min, extreme, signature="a, axis=None, keepdims=False")
-composed(np.amax, lambda a, axis=None, keepdims=False: np.max(a, axis, keepdims=keepdims))
-composed(np.amin, lambda a, axis=None, keepdims=False: np.min(a, axis, keepdims=keepdims))
+for function, pick in ((np.max, np.maximum), (np.min, np.minimum)):
+    general(
+        function,
+        extreme,
+        bind=lambda a, axis=None, *, keepdims=False, initial=None, where=True, pick=pick: (
+            (chosen_for_extreme(pick, a, where, initial),),
+            {"axis": axis, "keepdims": keepdims},
+        ),
+        batch="axis",
+        note="ties share evenly",
+    )
+composed(np.amax, np.max)
+composed(np.amin, np.min)
+composed(
+    np.ptp,
+    lambda a, axis=None, *, keepdims=False: np.max(a, axis, keepdims=keepdims) - np.min(a, axis, keepdims=keepdims),
+)
 
 
-def prod(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
+def prod(
+    a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False, initial: Any = 1, where: Any = True
+) -> Any:
     """A product by halves: its derivative needs no division, so it is right at zeros and at every order."""
+    a = chosen(typed(a, dtype), where, 1)
     reduced = axes(axis, a.ndim)
     rest = [k for k in range(a.ndim) if k not in reduced]
     x = np.transpose(a, [*reduced, *rest]).reshape([group_size(a.shape, axis), *[a.shape[k] for k in rest]])
@@ -96,32 +143,40 @@ def prod(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
         product = x[:half] * x[half : 2 * half]
         x = product if len(x) % 2 == 0 else np.concatenate([product, x[-1:]])
     shape = [1 if k in reduced else n for k, n in enumerate(a.shape)] if keepdims else [a.shape[k] for k in rest]
-    return x.reshape(shape)
+    return x.reshape(shape) * initial
 
 
 composed(np.prod, prod)
 
 
-def centred(x: Any, axis: Any) -> Any:
-    """Deviations from the mean of each group."""
-    return x - np.mean(x, axis=axis, keepdims=True)
+def var(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    *,
+    ddof: Any = 0,
+    correction: Any = None,
+    keepdims: Any = False,
+    where: Any = True,
+) -> Any:
+    """The mean square of the deviations from the mean, with ``ddof`` (or ``correction``) fewer in the count."""
+    a = typed(a, dtype)
+    deviations = chosen(a - np.mean(a, axis, keepdims=True, where=where), where, 0)
+    squares = np.real(deviations * np.conj(deviations)) if a.dtype.kind == "c" else deviations * deviations
+    count = group_size(a.shape, axis)
+    if where is not True:
+        count = np.sum(np.where(where, np.ones_like(squares), 0), axis, keepdims=keepdims)
+    return np.sum(squares, axis, keepdims=keepdims) / (count - (ddof if correction is None else correction))
 
 
-def var(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False) -> Any:
-    deviations = centred(a, axis)
-    return np.sum(deviations * deviations, axis=axis, keepdims=keepdims) / (group_size(a.shape, axis) - ddof)
+def std(a: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
+    """The root of the variance; where that is 0, so is the derivative."""
+    square = np.var(a, axis, dtype, **options)
+    return np.where(square == 0, 0, np.sqrt(np.where(square == 0, 1, square)))
 
 
 composed(np.var, var)
-
-
-def std_rule(g: Any, ans: Any, x: Any, axis: Any, ddof: Any, keepdims: Any) -> Any:
-    """(x - mean) / ((n - ddof) std), and 0 where every deviation is 0."""
-    scale = kept(ans, x.shape, axis, keepdims) * (group_size(x.shape, axis) - ddof)
-    return over(kept(g, x.shape, axis, keepdims) * centred(x, axis), scale)
-
-
-general(np.std, std_rule, signature="a, axis=None, ddof=0, keepdims=False")
+composed(np.std, std, note="derivative 0 where all are equal")
 
 composed(np.add.reduce, lambda array, axis=0, keepdims=False: np.sum(array, axis=axis, keepdims=keepdims))
 composed(np.multiply.reduce, lambda array, axis=0, keepdims=False: np.prod(array, axis=axis, keepdims=keepdims))
@@ -129,5 +184,3 @@ composed(np.maximum.reduce, lambda array, axis=0, keepdims=False: np.max(array, 
 composed(np.minimum.reduce, lambda array, axis=0, keepdims=False: np.min(array, axis=axis, keepdims=keepdims))
 
 flat(np.argmax, np.argmin, np.all, np.any, np.count_nonzero, signature="a, axis=None, keepdims=False")
-flat(np.argsort, signature="a, axis=-1, kind=None, stable=None")
-flat(np.nonzero, np.searchsorted, batch="loop")

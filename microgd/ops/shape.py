@@ -9,17 +9,50 @@ from microgd.core.box import Box
 from microgd.core.primitive import composed, elementwise, linear
 
 
+def shaped(x: Any) -> Any:
+    """``x`` as something with a shape: numbers and lists of them become arrays."""
+    return x if hasattr(x, "shape") else np.asarray(x)
+
+
+def at(part: Any, axis: int, ndim: int) -> Any:
+    """The index that takes ``part`` of one axis and all of those before it."""
+    return (slice(None),) * int(axis % ndim) + (part,)
+
+
+def in_a_row(a: Any, axis: Any) -> tuple[Any, Any]:
+    """For functions whose axis=None means all entries in one row: (array, axis), and an axis there always is."""
+    return (np.ravel(a), 0) if axis is None else (shaped(a), axis)
+
+
 def inverse(axes: Any) -> list[int]:
     """The permutation that undoes one."""
     return [int(k) for k in np.argsort([a % len(axes) for a in axes])]
 
 
+def known(order: str) -> str:
+    if order not in ("C", "F"):
+        raise TypeError(f"order={order!r} depends on how the numbers lie in memory; say 'C' or 'F'")
+    return order
+
+
+def reshape_back(g: Any, x_shape: Any, order: Any) -> Any:
+    return g.reshape(x_shape) if order == "C" else np.reshape(g, x_shape, order=order)
+
+
 linear(
     np.reshape,
-    lambda g, x_shape: g.reshape(x_shape),
-    bind=lambda a, /, shape=None, newshape=None: ((a,), {"shape": shape if newshape is None else newshape}),
+    reshape_back,
+    bind=lambda a, /, shape=None, order="C", *, newshape=None: (
+        (a,),
+        {"shape": shape if newshape is None else newshape, "order": known(order)},
+    ),
+    forward=lambda a, shape, order: np.reshape(a, shape, order=order),
 )
-linear(np.ravel, lambda g, x_shape: g.reshape(x_shape), signature="a")
+linear(
+    np.ravel,
+    lambda g, x_shape: g.reshape(x_shape),
+    bind=lambda a, order="C": ((np.transpose(a) if known(order) == "F" else a,), {}),
+)
 linear(np.squeeze, lambda g, x_shape: g.reshape(x_shape), signature="a, axis=None")
 linear(np.expand_dims, lambda g, x_shape: g.reshape(x_shape), signature="a, axis")
 linear(
@@ -33,6 +66,7 @@ linear(
     lambda g, source, destination: np.moveaxis(g, destination, source),
     signature="a, source, destination",
 )
+composed(np.matrix_transpose, lambda x: np.swapaxes(x, -1, -2))
 linear(np.broadcast_to, lambda g: g, signature="array, shape")
 elementwise(np.copy, lambda g: g, signature="a")
 elementwise(np.ndarray.astype, lambda g: g, signature="a, dtype", forward=lambda a, dtype: a.astype(dtype))
@@ -45,7 +79,7 @@ def piece(g: Any, i: Any, xs_shape: Any, axis: Any) -> Any:
         return g[sum(sizes[:i]) : sum(sizes[: i + 1])].reshape(xs_shape[i])
     lengths = [shape[axis] for shape in xs_shape]
     part = slice(sum(lengths[:i]), sum(lengths[: i + 1]))
-    return g[(slice(None),) * (axis % g.ndim) + (part,)]
+    return g[at(part, axis, g.ndim)]
 
 
 linear(np.concatenate, piece, signature="*arrays, axis=0")
@@ -53,9 +87,8 @@ linear(np.concatenate, piece, signature="*arrays, axis=0")
 
 def stack(arrays: Any, axis: Any = 0) -> Any:
     """Concatenation along a new axis."""
-    arrays = [x if hasattr(x, "ndim") else np.asarray(x) for x in arrays]
-    at = axis % (arrays[0].ndim + 1)
-    return np.concatenate([x[(slice(None),) * at + (None,)] for x in arrays], axis=at)
+    arrays = [shaped(x) for x in arrays]
+    return np.concatenate([x[at(None, axis, x.ndim + 1)] for x in arrays], axis=axis)
 
 
 composed(np.stack, stack)
@@ -75,7 +108,21 @@ def array(nested: Any) -> Any:
     return nested if isinstance(nested, Box) else np.asarray(nested)[()]
 
 
+def each(function: Any) -> Any:
+    """A function of one array as NumPy calls it with several: a tuple of answers."""
+    return lambda *arys: function(shaped(arys[0])) if len(arys) == 1 else tuple(function(shaped(x)) for x in arys)
+
+
+def at_least_3d(x: Any) -> Any:
+    return x if x.ndim > 2 else np.atleast_2d(x)[..., None] if x.ndim else x.reshape(1, 1, 1)
+
+
+composed(np.atleast_1d, each(lambda x: x if x.ndim else x.reshape(1)))
+composed(np.atleast_2d, each(lambda x: x if x.ndim > 1 else x.reshape(1, -1)))
+composed(np.atleast_3d, each(at_least_3d))
+
 composed(np.vstack, lambda tup: np.concatenate([np.atleast_2d(x) for x in tup], axis=0))
+composed(np.dstack, lambda tup: np.concatenate([np.atleast_3d(x) for x in tup], axis=2))
 composed(np.column_stack, lambda tup: np.concatenate([x if x.ndim > 1 else x.reshape(-1, 1) for x in tup], axis=1))
 
 
@@ -85,8 +132,6 @@ def hstack(tup: Any) -> Any:
 
 
 composed(np.hstack, hstack)
-composed(np.atleast_1d, lambda x: x if x.ndim else x.reshape(1))
-composed(np.atleast_2d, lambda x: x if x.ndim > 1 else x.reshape(1, -1))
 
 
 def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
@@ -98,8 +143,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
         bounds = [sum(sizes[:k]) for k in range(len(sizes) + 1)]
     else:
         bounds = [0, *indices_or_sections, length]
-    before = (slice(None),) * (axis % ary.ndim)
-    return [ary[(*before, slice(start, stop))] for start, stop in pairwise(bounds)]
+    return [ary[at(slice(start, stop), axis, ary.ndim)] for start, stop in pairwise(bounds)]
 
 
 def split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
@@ -113,3 +157,6 @@ def split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
 
 composed(np.array_split, array_split)
 composed(np.split, split)
+composed(np.vsplit, lambda ary, indices_or_sections: split(ary, indices_or_sections, 0))
+composed(np.hsplit, lambda ary, indices_or_sections: split(ary, indices_or_sections, min(ary.ndim - 1, 1)))
+composed(np.dsplit, lambda ary, indices_or_sections: split(ary, indices_or_sections, 2))

@@ -1,0 +1,135 @@
+"""Selection: entries taken by their numbers, along an axis, or by a condition; and writing where one would read.
+
+``gather`` and ``gather_back`` are each other's transposes, so taking has derivatives of every order. Both work on the
+last axis and line up the axes before it, so an index may differ from row to row, also between examples of a batch.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from microgd.core.box import Box, dispatching
+from microgd.core.primitive import bilinear, composed, flat
+from microgd.ops.index import scatter
+from microgd.ops.shape import at, in_a_row, shaped
+
+
+def places(index: Any, axis: int) -> Any:
+    """An index along one axis as NumPy's index along all of them."""
+    return tuple(index if k == axis else grid for k, grid in enumerate(np.indices(index.shape, sparse=True)))
+
+
+@dispatching
+def gather(x: Any, index: Any) -> Any:
+    """x[..., index[..., k]] for every k: entries along the last axis."""
+    ndim = max(x.ndim, index.ndim)
+    x, index = (a.reshape((1,) * (ndim - a.ndim) + a.shape) for a in (x, index))
+    return np.take_along_axis(x, index, -1)
+
+
+@dispatching
+def gather_back(g: Any, index: Any, length: Any) -> Any:
+    """Zeros, ``length`` of them along the last axis, with ``g`` added where ``gather`` would read."""
+    g, index = np.broadcast_arrays(g, index)
+    return scatter(g, places(index, g.ndim - 1), (*g.shape[:-1], length))
+
+
+no_derivative: Any = None  # of an index
+bilinear(
+    gather,
+    lambda g, x_shape, y: gather_back(g, y, x_shape[-1]),
+    no_derivative,
+    signature="x, index",
+    batch="stack",
+)
+bilinear(gather_back, lambda g, y: gather(g, y), no_derivative, signature="g, index, length", batch="stack")
+
+
+def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
+    arr, axis = in_a_row(arr, axis)
+    if axis % arr.ndim == arr.ndim - 1:
+        return gather(arr, indices)
+    return np.moveaxis(gather(np.moveaxis(arr, axis, -1), np.moveaxis(indices, axis, -1)), -1, axis)
+
+
+def inside(indices: Any, length: int, mode: Any) -> Any:
+    """Numbers brought into range as NumPy's ``mode`` says."""
+    return {
+        "raise": lambda: indices,
+        "wrap": lambda: indices % length,
+        "clip": lambda: np.clip(indices, 0, length - 1),
+    }[mode]()
+
+
+def take(a: Any, indices: Any, axis: Any = None, *, mode: Any = "raise") -> Any:
+    a, axis = in_a_row(a, axis)
+    axis, indices = axis % a.ndim, inside(shaped(indices), a.shape[axis], mode)
+    if isinstance(indices, Box):  # an index that may be another one in every example
+        found = gather(np.moveaxis(a, axis, -1), indices.flatten())
+        return np.moveaxis(found, -1, axis).reshape((*a.shape[:axis], *indices.shape, *a.shape[axis + 1 :]))
+    return a[at(indices, axis, a.ndim)]
+
+
+def choose(a: Any, choices: Any, *, mode: Any = "raise") -> Any:
+    a, *choices = np.broadcast_arrays(a, *choices)
+    return take_along_axis(np.stack(choices), inside(a, len(choices), mode)[None], 0)[0]
+
+
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """The first whose condition holds, so the last ones are looked at first."""
+    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
+        default = np.where(condition, choice, default)
+    return default
+
+
+composed(np.take_along_axis, take_along_axis)
+composed(np.take, take)
+composed(np.choose, choose)
+composed(np.select, select)
+composed(np.compress, lambda condition, a, axis=None: np.take(a, np.flatnonzero(condition), axis))
+composed(np.extract, lambda condition, arr: np.take(arr, np.flatnonzero(condition)))
+flat(np.nonzero, np.flatnonzero, np.argwhere, np.isin, batch="loop")
+
+
+# Writing: the functions that change their first argument, which for a tensor means what assignment means.
+
+
+def numbered(numbers: Any, shape: Any) -> Any:
+    """The index of entries given by their numbers."""
+    return np.unravel_index(np.arange(math.prod(shape))[numbers], shape)
+
+
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
+    arr[numbered(indices, arr.shape) if axis is None else places(indices, axis % arr.ndim)] = values
+
+
+def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
+    ind = inside(np.ravel(ind), a.size, mode)
+    a[numbered(ind, a.shape)] = np.resize(v, len(ind))
+
+
+def place(arr: Any, mask: Any, vals: Any) -> None:
+    mask = np.asarray(mask, dtype=bool)
+    arr[mask] = np.resize(vals, int(mask.sum()))
+
+
+def putmask(a: Any, mask: Any, values: Any) -> None:
+    a[...] = np.where(mask, np.resize(values, a.shape), a)
+
+
+def copyto(dst: Any, src: Any, where: Any = True) -> None:
+    dst[...] = np.where(where, src, dst)
+
+
+def fill_diagonal(a: Any, val: Any) -> None:
+    length = min(a.shape)
+    a[(np.arange(length),) * a.ndim] = np.resize(val, length)
+
+
+composed(np.put_along_axis, put_along_axis)
+composed(np.put, put)
+composed(np.putmask, putmask)
+composed(np.place, place)
+composed(np.copyto, copyto)
+composed(np.fill_diagonal, fill_diagonal)

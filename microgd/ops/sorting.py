@@ -1,0 +1,92 @@
+"""Order: sorting, and the statistics of rank that follow from it.
+
+A sorted array is the array taken in an order. The order is constant as long as no two entries change places, so it is
+found by ``np.argsort``, which has no derivative, and everything else is selection.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from microgd.core.box import Box
+from microgd.core.primitive import composed, flat, primitive
+from microgd.errors import UnsupportedError
+from microgd.ops.reduce import axes
+from microgd.ops.select import gather
+from microgd.ops.shape import in_a_row, shaped
+
+flat(np.argsort, signature="a, axis=-1, kind=None, stable=None")
+flat(np.argpartition, signature="a, kth, axis=-1, kind='introselect'")
+flat(np.searchsorted, np.lexsort, batch="loop")
+primitive(np.lexsort).bind = lambda keys, axis=-1: (tuple(keys), {"axis": axis})
+primitive(np.lexsort).forward = lambda *keys, axis: np.lexsort(keys, axis=axis)
+
+
+def sort(a: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Any:
+    a, axis = in_a_row(a, axis)
+    return np.take_along_axis(a, np.argsort(a, axis=axis, kind=kind, stable=stable), axis)
+
+
+def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect") -> Any:
+    a, axis = in_a_row(a, axis)
+    return np.take_along_axis(a, np.argpartition(a, kth, axis=axis, kind=kind), axis)
+
+
+composed(np.sort, sort)
+composed(np.partition, partition)
+
+
+def place(q: Any, count: Any, method: Any) -> Any:
+    """Where among ``count`` sorted numbers the quantile lies; of the numbers 0, 1, 2... it is its own place."""
+    if isinstance(q, Box) or np.ndim(count):
+        if method != "linear":
+            raise UnsupportedError(f"quantile: method={method!r} takes plain q and no NaN; 'linear' takes all")
+        return np.maximum(q * (count - 1), 0)
+    return np.quantile(np.arange(count, dtype=float), q, method=method)
+
+
+STEPS = ("inverted_cdf", "closest_observation", "lower", "higher", "nearest")
+
+
+def quantile_among(
+    counted: Any, a: Any, q: Any, axis: Any = None, *, method: Any = "linear", keepdims: Any = False
+) -> Any:
+    """Between the two entries around its place; ``counted(x)`` says how many of each row to look at."""
+    a = shaped(a)
+    reduced = axes(axis, a.ndim)
+    rest = [k for k in range(a.ndim) if k not in reduced]
+    x = np.transpose(a, [*rest, *reduced]).reshape([*[a.shape[k] for k in rest], -1])
+    order = np.argsort(x, axis=-1)
+    exact = place(np.ravel(q), counted(x), method)
+    below = np.floor(exact)
+    low, high = (gather(x, gather(order, k.astype(int))) for k in (below, np.ceil(exact)))
+    weight = exact - below
+    if type(q) in (int, float) or method in STEPS:  # NumPy's choice of precision
+        weight = weight.astype(a.dtype)
+    exactly = weight == 0  # there both are the same entry, which may be infinite
+    between = np.where(exactly, low, (1 - weight) * low + weight * np.where(exactly, 0, high))
+    sizes = [1 if k in reduced else n for k, n in enumerate(a.shape) if keepdims or k in rest]
+    return np.moveaxis(between, -1, 0).reshape((*np.shape(q), *sizes))
+
+
+def quantile(a: Any, q: Any, axis: Any = None, **options: Any) -> Any:
+    """Quantiles; NaN where there is a NaN, as NumPy has it."""
+    found = quantile_among(lambda x: x.shape[-1], a, q, axis, **options)
+    return np.where(np.any(np.isnan(a), axis=axis, keepdims=options.get("keepdims", False)), np.nan, found)
+
+
+def nanquantile(a: Any, q: Any, axis: Any = None, **options: Any) -> Any:
+    """Sorting puts NaN behind the numbers, so it is enough to count those."""
+    return quantile_among(lambda x: np.sum(~np.isnan(x), axis=-1, keepdims=True), a, q, axis, **options)
+
+
+def hundredth(q: Any) -> Any:
+    return q / 100 if np.ndim(q) == 0 else shaped(q) / 100
+
+
+composed(np.quantile, quantile, note="q too, by method 'linear'")
+composed(np.nanquantile, nanquantile, note="by method 'linear'")
+composed(np.percentile, lambda a, q, axis=None, **options: np.quantile(a, hundredth(q), axis, **options))
+composed(np.nanpercentile, lambda a, q, axis=None, **options: np.nanquantile(a, hundredth(q), axis, **options))
+composed(np.median, lambda a, axis=None, *, keepdims=False: np.quantile(a, 0.5, axis, keepdims=keepdims))
+composed(np.nanmedian, lambda a, axis=None, *, keepdims=False: np.nanquantile(a, 0.5, axis, keepdims=keepdims))

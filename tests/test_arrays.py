@@ -1,0 +1,276 @@
+"""Arranging, selecting, sorting and accumulating where it is awkward: ties, zeros, NaN, nothing, repeated indices."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from op_table import Row
+from rows_arrays import ROWS
+
+import microgd as mg
+from microgd.errors import DetachError, UnsupportedError
+from microgd.ops.index import scatter
+
+nan, inf = np.nan, np.inf
+seeds = st.integers(0, 2**32 - 1)
+
+NAN_RELATIVES = [
+    (np.nansum, np.sum),
+    (np.nanmean, np.mean),
+    (np.nanprod, np.prod),
+    (np.nanvar, np.var),
+    (np.nanstd, np.std),
+    (np.nanmax, np.max),
+    (np.nanmin, np.min),
+    (np.nanmedian, np.median),
+    (lambda x: np.nanquantile(x, 0.3), lambda x: np.quantile(x, 0.3)),
+    (lambda x: np.nancumsum(x)[-1], lambda x: np.cumsum(x)[-1]),
+    (lambda x: np.nancumprod(x)[-1], lambda x: np.cumprod(x)[-1]),
+]
+
+
+@pytest.mark.parametrize(("over_numbers", "plain"), NAN_RELATIVES, ids=[str(f.__name__) for f, _ in NAN_RELATIVES])
+@given(seed=seeds)
+def test_nan_is_passed_over_and_gets_no_gradient(over_numbers, plain, seed):
+    rng = np.random.default_rng(seed)
+    numbers = rng.normal(size=4)
+    with_nan = np.insert(numbers, rng.integers(0, 5, 2), nan)
+    missing = np.isnan(with_nan)
+    np.testing.assert_allclose(over_numbers(mg.tensor(with_nan)).data, over_numbers(with_nan), rtol=1e-12)
+    g = mg.grad(over_numbers)(with_nan)
+    np.testing.assert_array_equal(g[missing], 0)
+    np.testing.assert_allclose(g[~missing], mg.grad(plain)(numbers), rtol=1e-10, atol=1e-12)
+    v = rng.normal(size=6)
+    curvature, expected = mg.hvp(over_numbers)(with_nan, v), mg.hvp(plain)(numbers, v[~missing])
+    np.testing.assert_array_equal(curvature[missing], 0)
+    np.testing.assert_allclose(curvature[~missing], expected, rtol=1e-8, atol=1e-8)
+
+
+def test_nothing_but_nan():
+    x = np.array([[nan, 1.0], [nan, 2.0]])
+    for f in (np.nanmax, np.nanmin, np.nanmedian):
+        out, pullback = mg.vjp(lambda x, f=f: f(x, axis=0), x)
+        assert np.isnan(out[0])
+        assert not np.isnan(out[1])
+        np.testing.assert_array_equal(pullback(np.array([0.0, 1.0]))[0][:, 0], 0)
+    np.testing.assert_array_equal(mg.grad(lambda x: np.sum(np.nansum(x, axis=0)))(x), [[0, 1], [0, 1]])
+
+
+@pytest.mark.parametrize("f", [np.quantile, np.percentile], ids=lambda f: f.__name__)
+def test_a_quantile_with_nan_is_nan(f):
+    x = np.array([[1.0, nan, 3.0], [1.0, 2.0, 4.0]])
+    np.testing.assert_array_equal(f(mg.tensor(x), 0.5, axis=1).data, f(x, 0.5, axis=1))
+
+
+@pytest.mark.parametrize("zeros", [(), (1,), (0, 3), (0, 1, 2, 3)], ids=str)
+def test_running_products_at_zeros(zeros):
+    """The derivative of a product is the product of the others, and the second that of what is left by two."""
+    x = np.array([2.0, -3.0, 0.5, 4.0])
+    x[list(zeros)] = 0
+    others = [[np.prod(np.delete(x[: i + 1], k)) if k <= i else 0 for k in range(4)] for i in range(4)]
+    np.testing.assert_allclose(mg.jacobian(np.cumprod)(x), others, rtol=1e-14)
+    pairs = [[np.prod(np.delete(x, [i, k])) if i != k else 0 for k in range(4)] for i in range(4)]
+    np.testing.assert_allclose(mg.hessian(lambda x: np.cumprod(x)[-1])(x), pairs, rtol=1e-14)
+
+
+@given(seed=seeds)
+def test_ties_keep_the_whole_gradient(seed):
+    rng = np.random.default_rng(seed)
+    x, u = rng.integers(0, 3, 6).astype(float), rng.normal(size=6)
+    for f in (np.sort, lambda x: np.partition(x, 3)):
+        g = mg.grad(lambda x, f=f: np.sum(u * f(x)))(x)
+        np.testing.assert_array_equal(np.sort(g), np.sort(u))  # each goes to one entry
+        for value in np.unique(x):  # and to one of that size
+            np.testing.assert_allclose(g[x == value].sum(), u[f(x) == value].sum(), rtol=1e-12, atol=1e-12)
+    for f in (np.max, np.ptp, np.median, lambda x: np.quantile(x, 0.3), lambda x: np.nanmax(x)):
+        shift = mg.jvp(f, (x,), (np.ones(6),))[1]
+        assert np.isclose(shift, f(x + 1.0) - f(x))
+
+
+def test_points():
+    np.testing.assert_array_equal(mg.grad(np.median)(np.array([1.0, 5.0, 2.0, 9.0])), [0, 0.5, 0.5, 0])
+    np.testing.assert_array_equal(mg.grad(np.median)(np.array([inf, 1.0, 2.0])), [0, 0, 1])
+    np.testing.assert_array_equal(np.median(mg.tensor([inf, 1.0, inf])).data, inf)
+    np.testing.assert_array_equal(mg.grad(np.ptp)(np.array([3.0, 1.0, 3.0])), [0.5, -1, 0.5])
+    for f in (np.std, np.nanstd, lambda x: np.std(x, where=np.array([True, True, False]))):
+        np.testing.assert_array_equal(mg.grad(f)(np.full(3, 2.0)), 0)
+        np.testing.assert_array_equal(mg.hvp(f)(np.full(3, 2.0), np.arange(3.0)), 0)
+    x = np.array([1.0, nan, inf, -inf])
+    np.testing.assert_array_equal(mg.grad(lambda x: np.sum(np.nan_to_num(x)))(x), [1, 0, 0, 0])
+    np.testing.assert_array_equal(mg.grad(lambda x: np.vander(x).sum())(np.zeros(3)), 1)
+    where = np.array([True, False, False])
+    np.testing.assert_array_equal(mg.grad(lambda x: np.select([where], [x * 2], x * 3).sum())(np.ones(3)), [2, 3, 3])
+
+
+def test_interpolation_at_a_knot_and_beyond_the_ends():
+    xp, fp = np.array([0.0, 1.0, 3.0]), np.array([0.0, 2.0, 8.0])
+    slopes = mg.grad(lambda x: np.sum(np.interp(x, xp, fp)))(np.array([-1.0, 0.0, 1.0, 3.0, 4.0]))
+    np.testing.assert_array_equal(slopes, [0, 2, 3, 3, 0])
+    ends = mg.grad(lambda fp: np.sum(np.interp(np.array([-1.0, 4.0, 5.0]), xp, fp)))(fp)
+    np.testing.assert_array_equal(ends, [1, 0, 2])
+    np.testing.assert_array_equal(np.interp(mg.tensor([-1.0, 0.5]), [0.5], [7.0]).data, 7)
+
+
+INDICES = [
+    np.array([2, 0, 2, -1]),
+    np.array([[0, 1], [1, 1]]),
+    np.array([], dtype=int),
+    [1, 1],
+    np.array([True, False, True]),
+    (np.array([0, 2, 2]), np.array([1, 1, -1])),
+    (np.array([[0], [2]]), np.array([1, 1])),
+    (slice(None), np.array([0, 0, 1])),
+    (np.array([1, 1]), slice(None), 0),
+    (Ellipsis, np.array([1, 0, 1])),
+    (None, np.array([1, 1])),
+    (0, np.array([1, 1]), 1),
+    np.arange(12).reshape(3, 4) % 2 == 0,
+]
+
+
+@pytest.mark.parametrize("index", INDICES, ids=str)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128])
+def test_scatter_is_add_at(index, dtype):
+    shape = (3, 4, 2)
+    g = np.random.default_rng(0).normal(size=np.empty(shape)[index].shape).astype(dtype)
+    expected = np.zeros(shape, dtype)
+    np.add.at(expected, index, g)
+    for given_as in (g, np.asfortranarray(g), g[..., ::-1][..., ::-1]):
+        out = scatter(given_as, index, shape)
+        assert out.dtype == dtype
+        np.testing.assert_allclose(out, expected, rtol=1e-6)
+
+
+EMPTY = [
+    np.flip,
+    np.ravel,
+    np.sort,
+    np.cumsum,
+    np.cumprod,
+    np.nansum,
+    lambda x: np.roll(x, 2),
+    lambda x: np.tile(x, 3),
+    lambda x: np.repeat(x, 2),
+    lambda x: np.take(x, np.array([], dtype=int), axis=0),
+    lambda x: np.delete(x, [], axis=0),
+    lambda x: np.append(x, 1.0),
+    lambda x: np.pad(x, 2),
+    lambda x: np.pad(x, ((0, 0), (0, 1)), "constant", constant_values=3.0),
+    lambda x: np.max(x, axis=1, initial=0.0) if x.shape[1] else x,
+    lambda x: np.diagonal(x),
+    lambda x: np.trace(x),
+    lambda x: np.tril(x),
+]
+
+
+@pytest.mark.parametrize("f", EMPTY, ids=range(len(EMPTY)))
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0)], ids=str)
+def test_empty_arrays(f, shape):
+    x = np.zeros(shape)
+    out, pullback = mg.vjp(f, x)
+    assert out.shape == np.shape(f(x))
+    assert pullback(np.ones(out.shape))[0].shape == shape
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS if np.ndim(r.draw(0)[0]) == 2], ids=str)
+def test_memory_layout_does_not_matter(row: Row):
+    """Fortran order, negative strides and read-only arrays give the numbers of a plain copy."""
+    first, *rest = row.draw(5)
+
+    def slope(x):
+        leaves = mg.grad(lambda x: sum(np.sum(out * np.cos(out)) for out in outputs(row(x, *rest))))(x)
+        return np.asarray(leaves)
+
+    def outputs(out):
+        return out if isinstance(out, tuple | list) else (out,)
+
+    expected = slope(first)
+    backwards = first[::-1, ::-1].copy()[::-1, ::-1]
+    frozen = first.copy()
+    frozen.flags.writeable = False
+    for x in (np.asfortranarray(first), backwards, frozen):
+        np.testing.assert_allclose(slope(x), expected, rtol=1e-13, atol=1e-13)
+
+
+def test_order_of_what_has_no_derivative():
+    rng = np.random.default_rng(0)
+    keys = rng.integers(0, 3, (2, 8)).astype(float)
+    t = [mg.tensor(k, requires_grad=True) for k in keys]
+    np.testing.assert_array_equal(np.lexsort(tuple(t)), np.lexsort(tuple(keys)))
+    np.testing.assert_array_equal(np.argsort(t[0], kind="stable"), np.argsort(keys[0], kind="stable"))
+    np.testing.assert_array_equal(np.digitize(t[0], [0.5, 1.5]), np.digitize(keys[0], [0.5, 1.5]))
+    np.testing.assert_array_equal(np.searchsorted(np.array([0.5, 1.5]), t[0]), np.digitize(keys[0], [0.5, 1.5]))
+    np.testing.assert_array_equal(np.sort(keys[0])[3], t[0][np.argpartition(t[0], 3)[3]].data)
+    np.testing.assert_array_equal(np.flatnonzero(t[0]), np.flatnonzero(keys[0]))
+    np.testing.assert_array_equal(np.argwhere(t[0]), np.argwhere(keys[0]))
+    for given_as, expected in zip(np.histogram(t[0], 4), np.histogram(keys[0], 4), strict=True):
+        np.testing.assert_array_equal(given_as, expected)
+
+
+@given(seed=seeds)
+def test_histogram_sorts_weights_into_bins(seed):
+    rng = np.random.default_rng(seed)
+    x, w = rng.integers(-1, 5, 12) / 2, rng.normal(size=12)
+    for bins, span in ((3, None), (4, (0.0, 1.5)), ([0.0, 0.5, 2.0], None)):
+        for density in (False, True):
+            want, edges = np.histogram(x, bins, span, density, w)
+            got, _ = np.histogram(x, bins, span, density, mg.tensor(w))
+            np.testing.assert_allclose(got.data, want, rtol=1e-9, atol=1e-12)
+        inside = (x >= edges[0]) & (x <= edges[-1])
+        total = mg.grad(lambda w, b=bins, s=span: np.sum(np.histogram(x, b, s, None, w)[0]))(w)
+        np.testing.assert_array_equal(total, inside)
+
+
+def test_writing_functions_assign():
+    t = mg.tensor(np.zeros((2, 3)))
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    before = t * 1.0
+    np.put(t, [0, 4], x)
+    np.fill_diagonal(t, 3 * x)
+    np.testing.assert_array_equal(t.data, [[3, 0, 0], [0, 6, 0]])
+    np.testing.assert_array_equal(before.data, 0)  # values never change
+    t.sum().backward()
+    np.testing.assert_array_equal(x.grad, 3)  # what was overwritten gets nothing
+    for write in (
+        lambda a: np.put(a, [0], x),
+        lambda a: np.copyto(a, x[:, None]),
+        lambda a: np.put_along_axis(a, np.array([[0], [1]]), x[:, None], 1),
+    ):
+        with pytest.raises(DetachError):
+            write(np.zeros((2, 3)))
+
+
+def test_what_is_not_supported_says_so():
+    x = mg.tensor(np.ones((2, 2)), requires_grad=True)
+    with pytest.raises(UnsupportedError, match="no derivative rule; those that have: constant"):
+        np.pad(x, 1, "empty")
+    with pytest.raises(UnsupportedError, match="odd"):
+        np.pad(x, 1, "reflect", reflect_type="odd")
+    with pytest.raises(UnsupportedError, match="how the numbers lie in memory"):
+        np.ravel(x, order="K")
+    with pytest.raises(UnsupportedError, match="needs initial="):
+        np.max(x, where=np.eye(2, dtype=bool))
+    with pytest.raises(UnsupportedError, match="takes plain q"):
+        np.quantile(x, x[0, 0], method="hazen")
+    with pytest.raises(UnsupportedError, match="unique"):
+        np.unique(x)
+    if hasattr(np, "cumulative_sum"):
+        with pytest.raises(ValueError, match="axis="):
+            np.cumulative_sum(x)
+
+
+LAYERS = [np.sort, np.cumsum, np.cumprod, np.median]
+
+
+@pytest.mark.parametrize(("f", "g"), list(itertools.product(LAYERS, repeat=2)))
+def test_batches_of_compositions(f, g):
+    x = np.random.default_rng(3).normal(size=(3, 4))
+
+    def both(row):
+        return np.sum(np.atleast_1d(f(np.atleast_1d(g(row)))) ** 2)
+
+    np.testing.assert_allclose(mg.vmap(mg.grad(both))(x), [mg.grad(both)(row) for row in x], rtol=1e-12)
