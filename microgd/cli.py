@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -34,7 +35,7 @@ try:
 except ImportError as error:
     sys.exit(f"microgd: the command line needs {error.name}; install it with: pip install 'microgd[cli]'")
 
-from microgd.check.exercises import Result
+from microgd.check.exercises import Finding, Result
 from microgd.check.grading import Report, grade
 from microgd.data import BUNDLED, Table, open_csv
 from microgd.errors import DataError, MicrogdError, OptionError
@@ -48,7 +49,7 @@ STATES = {
     "crashed": "red",
     "timed out": "red",
 }
-PRINTED_LINES = 10
+INDENT, PRINTED_LINES, TABLE_ROWS = (0, 0, 0, 4), 10, 8
 FILES = (
     "learning_curve.png",
     "line.png",
@@ -422,44 +423,55 @@ def show(graded: Report, level: int) -> None:
     for k, result in enumerate(graded.results):
         out.print(Text.assemble((f"{result.state:<11}", STATES[result.state]), (result.name, "bold")))
         for part in details(result):
-            out.print(Padding(part, (0, 0, 0, 4)))
+            out.print(Padding(part, INDENT, expand=False))
         hints = graded.hints_of(k, level)
         for n, hint in enumerate(hints, 1):
-            out.print(Padding(Text(f"Hint {n}: {hint}"), (0, 0, 0, 4)))
+            out.print(Padding(Text(f"Hint {n}: {hint}"), INDENT, expand=False))
         if result.state != "passed" and len(graded.hints[k]) > len(hints):
-            rest = f"{len(graded.hints[k]) - len(hints)} more" if hints else str(len(graded.hints[k]))
-            out.print(Padding(Text(f"Hints: {rest}; --hints {len(hints) + 1} shows the next."), (0, 0, 0, 4)))
+            left = len(graded.hints[k]) - len(hints)
+            count = f"{left} more hint" if hints else f"{left} hint"
+            out.print(Padding(Text(f"{count}{'s' if left > 1 else ''}: --hints {level + 1}"), INDENT, expand=False))
     if graded.error:
         out.print(Text(f"{graded.file}: {visible(graded.error)}"))
-        out.print(Padding(Text(visible(graded.where)), (0, 0, 0, 4)))
+        out.print(Padding(Text(visible(graded.where)), INDENT, expand=False))
     if graded.printed:
         lines = visible(graded.printed.decode(errors="replace")).splitlines()
-        out.print(Text(f"The file printed {graded.printed_bytes:,} bytes, which begin:"))
+        whole = len(lines) <= PRINTED_LINES and len(graded.printed) == graded.printed_bytes
+        out.print(f"The file printed{'' if whole else f' {graded.printed_bytes:,} bytes, which begin'}:")
         for line in lines[:PRINTED_LINES]:
-            out.print(Padding(Text(line, overflow="ellipsis", no_wrap=True), (0, 0, 0, 4)))
+            out.print(Padding(Text(line, overflow="ellipsis", no_wrap=True), INDENT, expand=False))
     if graded.results:
         out.print(Text(f"{graded.passed} of {len(graded.names)} passed; the same points again: --seed {graded.seed}"))
 
 
 def details(result: Result) -> Iterator[RenderableType]:
-    """What there is to say of one exercise."""
+    """What there is to say of one exercise; derivatives that share a verdict are named together."""
     wrong = [finding for finding in result.findings if finding.wrong]
     if not wrong and result.verdict:
         yield Text(visible(result.verdict))
     if result.where:
-        yield Padding(Text(visible(result.where)), (0, 0, 0, 4))
-    for finding in result.findings if wrong else []:
-        if not finding.wrong:
-            yield Text(f"{finding.name}: right")
-            continue
-        yield Text(f"{finding.name}: wrong ({finding.cause}, confidence {finding.confidence:.0%})")
-        numbers = Grid(box=None, padding=(0, 2, 0, 0), show_edge=False)
-        for head in ("entry", "yours", "true", "ratio"):
-            numbers.add_column(head, justify="left" if head == "entry" else "right")
-        for row in finding.table:
+        yield Padding(Text(visible(result.where)), INDENT, expand=False)
+    for _, same in groupby(wrong, lambda finding: (finding.cause, finding.confidence, finding.verdict)):
+        yield verdict(list(same), result.points)
+    if wrong and (right := [finding.name for finding in result.findings if not finding.wrong]):
+        yield Text(f"{', '.join(right)}: right")
+
+
+def verdict(findings: list[Finding], points: int) -> RenderableType:
+    """What is wrong with some derivatives, and the numbers that show it."""
+    first = findings[0]
+    numbers = Grid(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="dim")
+    numbers.add_column("entry")
+    for head in ("yours", "true", "ratio"):
+        numbers.add_column(head, justify="right")
+    for finding in findings:
+        for row in finding.table[: max(1, TABLE_ROWS // len(findings))]:
             numbers.add_row(*map(escape, row))
-        place = f"At {finding.wrong} of {result.points} points; one of them: {finding.point}"
-        yield Padding(Group(Text(finding.verdict), Text(place), numbers), (0, 0, 0, 4))
+    names = ", ".join(finding.name for finding in findings)
+    place = f"Wrong at {first.wrong} of {points} points. One of them: {first.point}"
+    sure = f", confidence {first.confidence:.0%}" if first.confidence else ""
+    told = Group(Text(first.verdict), Text(place, "dim"), numbers)
+    return Group(Text(f"{names}: wrong ({first.cause}{sure})"), Padding(told, INDENT, expand=False))
 
 
 def visible(text: str) -> str:
@@ -469,6 +481,7 @@ def visible(text: str) -> str:
 
 def main() -> None:
     """The entry point of the ``microgd`` command."""
+    sys.stdout.reconfigure(errors="replace")  # what a user's file says may be beyond what the terminal can write
     app()
 
 

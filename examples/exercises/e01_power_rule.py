@@ -1,9 +1,11 @@
 """Exercise 1: the power rule.
 
-f(x) = x^n, for any whole number n. What is df/dx?
+f(x) = x^n, for any number n. What is df/dx?
 
 Write it in the last function, in place of the three dots, then run: microgd check e01_power_rule.py
 """
+
+import numpy as np
 
 from microgd.check import exercise
 
@@ -13,7 +15,7 @@ def f(x, n):
 
 
 def points(rng):
-    return rng.uniform(0.5, 2), rng.integers(2, 7)
+    return rng.uniform(0.5, 2), np.round(rng.uniform(1.5, 5), 1)
 
 
 @exercise(

@@ -13,7 +13,6 @@ import os
 import time
 import traceback
 import zlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from microgd.core.watch import Watcher, watching
 from microgd.errors import OptionError
 
 POINTS = 5
+ENOUGH = 3  # wrong points; to find their cause takes longer than to see that they are wrong
 ROWS = 8  # of the table of entries; what a person reads
 FRAMES = 3  # of a traceback; a deep recursion has a thousand
 LONGEST = 1000  # characters of an exception's message
@@ -152,13 +152,9 @@ def attempt(task: Exercise, seed: int, path: str) -> Result:
     try:
         result = examine(task, seed)
     except BaseException as error:  # whatever a learner's code may throw: sys.exit() and KeyboardInterrupt as well
+        state = "timed out" if isinstance(error, TimeUp) else "crashed"
         verdict, where = complaint(error, path)
-        result = Result(
-            task.name,
-            "timed out" if isinstance(error, TimeUp) else "crashed",
-            verdict,
-            where=where,
-        )
+        result = Result(task.name, state, verdict if where else f"It could not be checked: {verdict}", where=where)
     result.seconds = time.perf_counter() - started
     return result
 
@@ -167,39 +163,55 @@ def examine(task: Exercise, seed: int) -> Result:
     """The answer at every point, and what ``check_derivation`` finds wrong with it."""
     if objection := rehearse(task, task.point(seed, 0), task.point(seed, 0)):
         return objection
-    seen: dict[str, list[Judged]] = {}
     names = inspect.signature(task.of).parameters
+    seen: dict[str, list[Judged]] = {}
+    points = wrong = 0
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # what it prints is read once, not at every call
-        for k in range(POINTS):
-            inputs = task.point(seed, k)
+        while points < POINTS and wrong < ENOUGH:
+            inputs = task.point(seed, points)
             diagnosis = check_derivation(task.of, task.by_hand, *inputs, argnums=task.argnums)
+            points, wrong = points + 1, wrong + (not diagnosis.ok)
             for part in diagnosis.parts or (diagnosis,):
                 seen.setdefault(part.name, []).append(Judged(part, dict(zip(names, inputs, strict=False))))
-    findings = [finding(name, parts) for name, parts in seen.items()]
-    wrong = [each for each in findings if each.wrong]
+    findings = [finding(name, judged) for name, judged in seen.items()]
     if not wrong:
-        return Result(task.name, "passed", points=POINTS, findings=findings)
-    surest = max(wrong, key=lambda each: each.confidence)
-    return Result(task.name, "failed", surest.verdict, surest.cause, points=POINTS, findings=findings)
+        return Result(task.name, "passed", points=points, findings=findings)
+    surest = max((each for each in findings if each.wrong), key=lambda each: each.confidence)
+    return Result(task.name, "failed", surest.verdict, surest.cause, points=points, findings=findings)
 
 
 def rehearse(task: Exercise, inputs: tuple[Any, ...], untouched: tuple[Any, ...]) -> Result | None:
-    """One call of the answer; a result if there is no use in comparing numbers."""
+    """One call of the answer; a result if there is nothing in it that could be compared."""
     tensors = Tensors()
     try:
         with watching(tensors):
             answer = task.by_hand(*inputs)
     except NotImplementedError:
         answer = None
-    if any(part is None or part is ... for part in (answer if isinstance(answer, tuple | list) else [answer])):
-        return Result(task.name, "not done", "It returns no answer yet.")
+    several = not isinstance(task.argnums, int)
+    parts = list(answer) if several and np.iterable(answer) else [answer]
+    if any(part is None or part is ... for part in parts):
+        return Result(task.name, "not done", "It does not return an answer yet, or not all of it.")
     if tensors.seen:
         verdict = "The answer was computed by automatic differentiation; write it by hand, in plain NumPy."
         return Result(task.name, "failed", verdict, "not by hand")
+    if several and len(parts) != len(task.argnums):
+        verdict = f"Expected {len(task.argnums)} derivatives, as a tuple in the order of the inputs; got {len(parts)}."
+        return Result(task.name, "failed", verdict, "shape")
+    if not all(map(numeric, parts)):
+        return Result(task.name, "failed", f"Expected numbers, got {type(answer).__name__}: {answer!r:.100}", "dtype")
     if not all(map(np.array_equal, leaves_of(inputs), leaves_of(untouched))):
         verdict = "It changes its inputs in place (x -= ... or x[i] = ...), and so for everyone who uses them."
         return Result(task.name, "failed", verdict, "changes its inputs")
     return None
+
+
+def numeric(x: Any) -> bool:
+    """Whether it is a number or an array, or a container of them."""
+    try:
+        return np.asarray(x).dtype.kind in "biufc"
+    except ValueError:  # a list of arrays of several shapes
+        return all(map(numeric, x))
 
 
 class Tensors(Watcher):
@@ -219,39 +231,26 @@ class Judged(NamedTuple):
 
 
 def finding(name: str, judged: list[Judged]) -> Finding:
-    """One verdict for all points: a cause is named only if it explains them together."""
+    """One verdict for all points: a cause is named only if it is the same at all that are wrong."""
     wrong = [each for each in judged if not each.diagnosis.ok]
     if not wrong:
         return Finding(name)
-    common, count = Counter(each.diagnosis.cause for each in wrong).most_common(1)[0]
-    agreed = [each for each in wrong if each.diagnosis.cause == common]
-    shown = max(agreed, key=lambda each: (each.diagnosis.confidence, -len(each.diagnosis.verdict)))  # least ambiguous
-    said: tuple[str | None, str, float] = common, shown.diagnosis.verdict, shown.diagnosis.confidence
-    if 2 * count <= len(wrong):
+    shown = max(wrong, key=lambda each: (each.diagnosis.confidence, -len(each.diagnosis.verdict)))  # the clearest
+    said = shown.diagnosis.cause, shown.diagnosis.verdict, shown.diagnosis.confidence
+    if any(each.diagnosis.cause != shown.diagnosis.cause for each in wrong):
         said = "unknown", "Nothing explains all points together.", 0.0
-    elif common == "factor":
-        said = factor_at_all(agreed) or said
+    elif shown.diagnosis.cause == "factor" and not one_factor(wrong):
+        said = "unknown", "It is a multiple of the true derivative, but by another factor at every point.", 0.0
     point = ", ".join(f"{name} {short(np.asarray(x))}" for name, x in shown.inputs.items())
     return Finding(name, len(wrong), *said, point, [row_text(row) for row in shown.diagnosis.table[:ROWS]])
 
 
-def factor_at_all(judged: list[Judged]) -> tuple[str, str, float] | None:
-    """A better explanation than a constant factor, if the factor changes from point to point.
-
-    A factor made of the number of samples may change with it; then there is none.
-    """
+def one_factor(judged: list[Judged]) -> bool:
+    """Whether claimed / true is one constant at all points, or one constant times or over some length, such as m."""
     ratios = np.array([each.diagnosis.table[0].ratio for each in judged])
-    one_value = lambda x: np.allclose(x, x[0], rtol=1e-6, atol=0)
-    lengths = zip(*([n for x in each.inputs.values() for n in np.shape(x)] for each in judged), strict=True)
-    if one_value(ratios) or any(one_value(ratios * n) or one_value(ratios / n) for n in map(np.array, lengths)):
-        return None
-    for name in judged[0].inputs:
-        values = [each.inputs[name] for each in judged]
-        if all(np.ndim(x) == 0 for x in values) and one_value([1, *ratios * values]):
-            return "missing factor", f"The factor `{name}` is missing.", judged[0].diagnosis.confidence
-        if all(np.ndim(x) == 0 for x in values) and one_value([1, *ratios / values]):
-            return "extra factor", f"There is a factor `{name}` too many.", judged[0].diagnosis.confidence
-    return "unknown", "It is a multiple of the true value, but with another factor at every point.", 0.0
+    lengths = zip(*([1, *(n for x in each.inputs.values() for n in np.shape(x))] for each in judged), strict=False)
+    constant = lambda x: np.allclose(x, x[0], rtol=1e-6, atol=0)
+    return any(constant(ratios * n) or constant(ratios / n) for n in map(np.array, lengths))
 
 
 def short(x: Any) -> str:

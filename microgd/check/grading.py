@@ -20,8 +20,9 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from microgd.check.exercises import Finding, Result
 from microgd.errors import DataError, OptionError
@@ -71,7 +72,7 @@ class Report:
     @property
     def ok(self) -> bool:
         """Whether there are exercises, and all of them passed."""
-        return not self.error and 0 < self.passed == len(self.names)
+        return 0 < self.passed == len(self.names)
 
     def hints_of(self, k: int, level: int) -> list[str]:
         """The first ``level`` hints of exercise k, unless it passed."""
@@ -80,30 +81,30 @@ class Report:
     def as_dict(self, level: int = 0) -> dict[str, Any]:
         """The report for a program, with ``level`` hints."""
         exercises = [
-            {
-                **dataclasses.asdict(result),
-                "hints": self.hints_of(k, level),
-                "hints_available": len(self.hints[k]),
-            }
+            dataclasses.asdict(result) | {"hints": self.hints_of(k, level), "hints_available": len(self.hints[k])}
             for k, result in enumerate(self.results)
         ]
-        counts = {
+        return {
+            "file": self.file,
             "ok": self.ok,
             "passed": self.passed,
             "total": len(self.names),
+            "error": self.error,
+            "where": self.where,
+            "seed": self.seed,
+            "time_limit": self.time_limit,
             "hint_level": level,
-        }
-        own = dataclasses.asdict(self) | {
-            "printed": self.printed.decode(errors="replace"),
             "exercises": exercises,
+            "printed": self.printed.decode(errors="replace"),
+            "printed_bytes": self.printed_bytes,
         }
-        return counts | {name: value for name, value in own.items() if name not in ("names", "hints", "results")}
 
-    def overhear(self, output: IO[bytes]) -> None:
+    def overhear(self, output: BufferedReader) -> None:
         """Take in what the file prints, to the end, and keep the beginning."""
-        while text := output.read1(CHUNK):
-            self.printed += text[: KEPT - len(self.printed)]
-            self.printed_bytes += len(text)
+        with output:
+            while text := output.read1(CHUNK):
+                self.printed += text[: KEPT - len(self.printed)]
+                self.printed_bytes += len(text)
 
     def hear(self, error: str = "", where: str = "", **facts: Any) -> None:
         """Take in one answer of the worker."""
@@ -133,13 +134,10 @@ def grade(path: Path, seed: int | None = None, time_limit: float = 10.0) -> Repo
     if seed is not None and seed < 0:
         raise OptionError(f"seed {seed}: expected a whole number that is not negative")
     report = Report(str(path), secrets.randbits(32) if seed is None else seed, time_limit)
-    while ending := one_process(report):
-        if len(report.results) == len(report.names):
-            report.error = ending.verdict
-            break
+    while (ending := one_process(report)) and len(report.results) < len(report.names):
         report.results.append(replace(ending, name=report.names[len(report.results)]))
     if not report.names and not report.error:
-        report.error = EMPTY
+        report.error = ending.verdict if ending else EMPTY
     return report
 
 
@@ -191,9 +189,9 @@ def listen(report: Report, channel: int, process: subprocess.Popen[bytes]) -> Re
         *answers, unfinished = (unfinished + text).split(b"\n")
         try:
             for answer in map(json.loads, answers):
-                if "finished" in answer:
-                    return None
                 report.hear(**answer)
+                if "finished" in answer or "error" in answer:
+                    return None
         except (ValueError, TypeError, KeyError):
             return ending("crashed", "It wrote into the channel on which the results are reported.")
     return ending("timed out", f"Not finished within {report.time_limit:g} s.")
