@@ -75,17 +75,12 @@ class Graph:
             for k, node in enumerate(self.nodes)
             for parent, i, *saved in node[EDGES:]
         ]
-        self.edges_of: dict[int, list[Edge]] = {}
+        self.edges_of: dict[int, list[Edge]] = {k: [] for k in place.values()}
         for edge in self.edges:
-            self.edges_of.setdefault(edge.child, []).append(edge)
+            self.edges_of[edge.child].append(edge)
 
     def row(self, k: int) -> Primitive:
         return self.nodes[k][ROW]  # type: ignore[no-any-return]
-
-    def value(self, k: int) -> Array:
-        """What node ``k`` computed; of a leaf, None."""
-        call = self.calls[k]
-        return None if call is None else call.answer
 
     def apply(self, edge: Edge, g: Array, *saved: Any) -> Array:
         """The rule of one edge as it is, before broadcasting is undone."""
@@ -97,19 +92,27 @@ class Graph:
         d = np.asarray(d)[()]
         return d if d.shape == node[SHAPE] and d.dtype == node[DTYPE] else fit(d, node, self.nodes[edge.child])
 
-    def pull(self, seeds: dict[int, Array]) -> dict[int, Array]:
-        """The cotangents of every node below, from cotangents at some."""
+    def pull(self, seeds: dict[int, Array], blocked: frozenset[int] = frozenset()) -> dict[int, Array]:
+        """The cotangents of every node below, from cotangents at some; nothing goes through ``blocked`` nodes."""
         found = dict(seeds)
         with np.errstate(all="ignore"):
             for k in range(max(seeds, default=-1), -1, -1):
-                if k in found:
-                    for edge in self.edges_of.get(k, ()):
+                if k in found and k not in blocked:
+                    for edge in self.edges_of[k]:
                         d = self.fit(edge, self.apply(edge, found[k]))
                         found[edge.parent] = found[edge.parent] + d if edge.parent in found else d
         return found
 
     def shape_of(self, k: int) -> tuple[int, ...]:
         return self.nodes[k][SHAPE]  # type: ignore[no-any-return]
+
+    def above(self, k: int) -> set[int]:
+        """Node ``k`` and all that depend on it."""
+        found = {k}
+        for edge in self.edges:  # from the oldest child to the newest
+            if edge.parent in found:
+                found.add(edge.child)
+        return found
 
     def groups(self) -> Iterator[int]:
         """How many entries each sum or mean adds up, the last one first."""
