@@ -6,7 +6,11 @@ from microgd.core.watch import record_lines
 from microgd.ops.shape import array
 from microgd.ops.special import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from microgd.train import History, fit, load, save
+from microgd.transforms.batch import vmap
+from microgd.transforms.checkpoint import checkpoint
+from microgd.transforms.custom import primitive
 from microgd.transforms.forward import hvp, jvp
+from microgd.transforms.jacobian import gauss_newton, hessian, jacobian
 from microgd.transforms.reverse import grad, stop_gradient, value_and_grad, vjp
 
 __version__ = "0.1.0"
@@ -15,10 +19,14 @@ __all__ = [
     "History",
     "Tensor",
     "array",
+    "checkpoint",
     "data",
     "fit",
+    "gauss_newton",
     "grad",
+    "hessian",
     "hvp",
+    "jacobian",
     "jvp",
     "load",
     "log_softmax",
@@ -26,6 +34,7 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "primitive",
     "record_lines",
     "relu",
     "save",
@@ -36,4 +45,5 @@ __all__ = [
     "tensor",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]

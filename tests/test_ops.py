@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -178,3 +180,48 @@ def test_complex_gradient_is_the_direction_of_ascent(row, part):
         np.testing.assert_allclose(np.sum(np.real(np.conj(g) * v)), numeric, rtol=1e-7, atol=1e-7)
         _, slope = mg.jvp(lambda x, k=k: loss(*values[:k], x, *values[k + 1 :]), (z,), (v,))
         np.testing.assert_allclose(slope, np.sum(np.real(np.conj(g) * v)), rtol=1e-11, atol=1e-11)
+
+
+def stacked(draws: list[list]) -> list:
+    """Several draws of the operands, as one batch per operand."""
+    return [np.stack(values) for values in zip(*draws, strict=True)]
+
+
+@every_row
+def test_batched_agrees_with_a_loop(row):
+    """The function and its gradient, with every operand batched and with each alone."""
+    draws = [row.draw(seed) for seed in (1, 2, 3)]
+    first, numbers = draws[0], range(len(draws[0]))
+    f = scalarised(row, 1)
+    for which in [None, *numbers] if len(first) > 1 else [None]:
+        if which is not None and row.key is operator.setitem and which > 0:
+            continue  # the first operand is then a plain array, which cannot hold a batch
+        axes = tuple(0 if which in (None, k) else None for k in numbers)
+        examples = [[x if which in (None, k) else first[k] for k, x in enumerate(draw)] for draw in draws]
+        batch = [x if axis == 0 else first[k] for k, (x, axis) in enumerate(zip(stacked(draws), axes, strict=True))]
+        outs = leaves_of(mg.vmap(lambda *xs: row(*xs), axes)(*batch))
+        for got, *want in zip(outs, *[leaves_of(row(*xs)) for xs in examples], strict=True):
+            assert got.dtype == want[0].dtype
+            np.testing.assert_allclose(got, np.stack(want), rtol=1e-12, atol=1e-12)
+        gradients = mg.vmap(mg.grad(f, argnums=numbers), axes)(*batch)
+        for got, *want in zip(gradients, *[mg.grad(f, argnums=numbers)(*xs) for xs in examples], strict=True):
+            np.testing.assert_allclose(got, np.stack(want), rtol=1e-10, atol=1e-11)
+    total = mg.grad(lambda *xs: np.sum(mg.vmap(f)(*xs)), argnums=numbers)(*stacked(draws))
+    for got, *want in zip(total, *[mg.grad(f, argnums=numbers)(*xs) for xs in draws], strict=True):
+        np.testing.assert_allclose(got, np.stack(want), rtol=1e-10, atol=1e-11)
+
+
+@every_row
+def test_jacobian_and_hessian_agree_in_both_modes(row):
+    values = row.draw(5)
+    numbers = range(len(values))
+    f = scalarised(row, 5)
+    outputs = lambda *xs: tuple(leaves_of(row(*xs)))
+    rows = leaves_of(mg.jacobian(outputs, numbers, mode="reverse")(*values))
+    columns = leaves_of(mg.jacobian(outputs, numbers, mode="forward")(*values))
+    for a, b in zip(rows, columns, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11)
+    curvature = leaves_of(mg.hessian(f, numbers)(*values))
+    by_rows = leaves_of(mg.jacobian(mg.grad(f, numbers), numbers, mode="reverse")(*values))
+    for a, b in zip(curvature, by_rows, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-9)

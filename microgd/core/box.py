@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from microgd.core.primitive import TABLE, Primitive, positional, primitive, undeclared
+from microgd.core.primitive import TABLE, Primitive, late, positional, primitive, undeclared
 from microgd.errors import DetachError, UnsupportedError
 
 Operator = Callable[[Any, Any], Any]
@@ -36,7 +36,7 @@ def dispatch(row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) 
 
 def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Bring a call as the user wrote it into canonical form, and dispatch it."""
-    row = TABLE.get(function)
+    row = TABLE.get(function) or late(function)
     if row is None or row.form == "undeclared":
         raise undeclared(function)
     if row.form == "composed":
@@ -67,7 +67,7 @@ def dispatching(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        for x in args:
+        for x in (*args, *kwargs.values()) if kwargs else args:
             if isinstance(x, Box):
                 return call(wrapper, args, kwargs)
         return function(*args, **kwargs)

@@ -16,8 +16,10 @@ transposes, without complex conjugates: <g, J t> = <J'g, t> with <a, b> the real
 from __future__ import annotations
 
 import inspect
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Literal
 
 from microgd.errors import UnsupportedError
@@ -31,7 +33,7 @@ Indexed = Any  # a tuple or a mapping by operand number
 # function works on trailing axes already), by a rule of its own kept elsewhere, or one example after the other.
 Batching = Literal["entries", "axis", "stack", "loop"]
 
-OPERANDS = ("x", "y", "z")
+OPERANDS = ("x", "y", "z", *[f"x{k}" for k in range(3, 16)])
 
 
 def positional(*operands: Any, **metadata: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -73,8 +75,8 @@ class Primitive:
         """Beside each rule: builds the edge (parent, i, *saved) that the rule will be called with."""
         self.needs: Indexed = ()
         """Beside each rule: the names of what the edge saved, in order."""
-        self.pushes: Indexed = ()
-        """Beside each rule, where the form does not supply it: the same for a tangent ``t``; usually empty."""
+        self.pushes: tuple[tuple[Rule, Callable[..., Any]] | None, ...] = ()
+        """Forward mode where the form does not supply it: per operand a rule for its tangent, and what it keeps."""
         self.batch: Batching = "loop"
         self.record: Callable[[Any, Any], Any] | None = None
         """How a tensor runs and records this function of two operands, once it has been asked to."""
@@ -90,12 +92,23 @@ FREED = Primitive(tuple)  # the row of values whose history was used and freed
 
 TABLE: dict[Callable[..., Any], Primitive] = {}
 
+LATE: dict[str, str] = {}
+"""Rules for a library that is never imported for its own sake: its module, and the module that declares them."""
+
 
 def primitive(function: Callable[..., Any]) -> Primitive:
     """The row of ``function``, made empty at its first mention so that operators can name it early."""
     if function not in TABLE:
         TABLE[function] = Primitive(function)
     return TABLE[function]
+
+
+def late(function: Callable[..., Any]) -> Primitive | None:
+    """The row of a function that is not in the table yet because its library is only now in use."""
+    for library, rules in LATE.items():
+        if library in sys.modules:
+            import_module(rules)
+    return TABLE.get(function)
 
 
 def elementwise(function: Callable[..., Any], *rules: Rule | None, signature: str = "", **parts: Any) -> None:
@@ -142,6 +155,7 @@ def _declare(
     bind: Callable[..., Any] | None = None,
     batch: Batching | None = None,
     note: str = "",
+    needs: Sequence[list[str]] | None = None,
 ) -> None:
     """Fill a row. ``signature`` is NumPy's own, cut down to the arguments that are supported.
 
@@ -165,13 +179,18 @@ def _declare(
     elif variadic:
         row.forward = lambda *xs, **params: function(xs, **params)
     row.rules = rules
-    row.needs = tuple([] if rule is None else list(inspect.signature(rule).parameters)[1:] for rule in rules)
-    row.keeps = tuple(
-        None if rule is None else _keeper(operands, has_metadata, needs)
-        for rule, needs in zip(rules, row.needs, strict=True)
-    )
+    row.needs = needs or [[] if rule is None else named_by(rule) for rule in rules]
+    row.keeps = [
+        None if rule is None else keeper(operands, has_metadata, names)
+        for rule, names in zip(rules, row.needs, strict=True)
+    ]
     if variadic:  # the one rule serves every operand
         row.rules, row.needs, row.keeps = (_everywhere(part[0]) for part in (row.rules, row.needs, row.keeps))
+
+
+def named_by(rule: Rule) -> list[str]:
+    """What a rule needs beside the cotangent."""
+    return list(inspect.signature(rule).parameters)[1:]
 
 
 def _everywhere(part: Any) -> Mapping[int, Any]:
@@ -186,7 +205,7 @@ def _binder(signature: str, operands: int, variadic: bool) -> Callable[..., Any]
     return eval(f"lambda {signature}: ({given}, {{{metadata}}})")  # type: ignore[no-any-return]
 
 
-def _keeper(operands: list[str], has_metadata: bool, needs: list[str]) -> Callable[..., Any]:
+def keeper(operands: list[str], has_metadata: bool, needs: list[str]) -> Callable[..., Any]:
     """``lambda parent, i, ans, x, y: (parent, i, y)``: an edge that holds what one rule names."""
     picks = [_expression(name) for name in needs]
     arguments = ["parent", "i", "ans", *operands]

@@ -72,6 +72,7 @@ class Tensor(Box):
             values.append(x)
             parents.append(parent)
         ans = dispatch(row, tuple(values), params) if nested else row.forward(*values, **params)
+        refuse_captured(row, ans, level)
         if watchers:
             tell_forward(row, values, params, ans)
         if row.form == "flat":
@@ -80,6 +81,8 @@ class Tensor(Box):
             return ans
         if type(ans) is np.ndarray and not ans.shape:
             ans = ans[()]
+        elif type(ans) is complex:  # what Python makes of 1j * np.float64
+            ans = np.complex128(ans)
         edges = []
         if tracked and level > frozen_level.get():
             for i, parent in enumerate(parents):
@@ -96,8 +99,10 @@ class Tensor(Box):
         ans = row.forward(x, **params)
         if watchers:
             tell_forward(row, (x,), params, ans)
-        if type(ans) is np.ndarray and not ans.shape:
-            ans = ans[()]
+        if type(ans) is np.ndarray:
+            ans = ans if ans.shape else ans[()]
+        elif type(ans) not in PLAIN:
+            refuse_captured(row, ans, level)
         if parent is None or level <= frozen_level.get():
             return handle(ans, None, level)
         return handle(ans, new_node(ans, row, (row.keeps[0](parent, 0, ans, x, **params),)), level)
@@ -398,6 +403,15 @@ def leaf_node(value: Any) -> Node:
             f"than one. Convert first: mg.tensor(x, dtype=float, requires_grad=True)."
         )
     return new_node(value, LEAF, (), None)
+
+
+def refuse_captured(row: Primitive, ans: Any, level: float) -> None:
+    """A function made by a user was given plain values, and yet returned something that has a history here."""
+    if type(ans) is Tensor and ans.level >= level and ans.node is not None:
+        raise GraphError(
+            f"{row.name}: the function uses a tensor that requires a gradient and is not among its arguments, where its "
+            f"gradient would be lost; pass it in."
+        )
 
 
 def differentiable(value: Any) -> bool:

@@ -90,7 +90,11 @@ def push_bilinear(row: Primitive, ans: Array, values: list[Any], tangents: list[
 def push_general(row: Primitive, ans: Array, values: list[Any], tangents: list[Any], params: dict[str, Any]) -> Any:
     terms = []
     for i, t in enumerate(tangents):
-        if t is not None and row.rules[i] is not None:
+        if t is not None and row.pushes and (push := row.pushes[i]):
+            rule, keep = push
+            _, _, *saved = keep(None, i, ans, *values, **params)
+            terms.append(rule(t, *saved))
+        elif t is not None and row.rules[i] is not None:
             _, _, *saved = row.keeps[i](None, i, ans, *values, **params)
             _, transpose = vjp(lambda u, i=i, saved=saved: row.rules[i](u, *saved), np.zeros_like(ans))
             terms.append(conjugate(transpose(conjugate(t))[0]))  # the transpose, without vjp's complex conjugates

@@ -102,15 +102,18 @@ def side_by_side(batches: list[Array]) -> Array:
 
 
 def is_complex(leaves: Leaves) -> bool:
-    return any(np.dtype(getattr(x, "dtype", float)).kind == "c" for _, x in leaves)
+    return any(dtype_of(x).kind == "c" for _, x in leaves)
+
+
+def dtype_of(x: Any) -> Any:
+    return x.dtype if hasattr(x, "dtype") else np.result_type(x)
 
 
 def basis(leaves: Leaves) -> list[Array]:
     """All unit vectors of the given arrays taken together, along a new first axis."""
     units = np.split(np.eye(sum(sizes(leaves))), cuts(leaves), axis=1)
     return [
-        unit.reshape((len(unit), *np.shape(x))).astype(getattr(x, "dtype", float))
-        for (_, x), unit in zip(leaves, units, strict=True)
+        unit.reshape((len(unit), *np.shape(x))).astype(dtype_of(x)) for (_, x), unit in zip(leaves, units, strict=True)
     ]
 
 

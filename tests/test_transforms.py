@@ -1,0 +1,372 @@
+"""Transforms on transforms: batching, Jacobians, one's own primitives, checkpoints, and every nesting of them."""
+
+from __future__ import annotations
+
+import itertools
+import tracemalloc
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import microgd as mg
+from microgd.core.primitive import TABLE
+from microgd.errors import DetachError, DtypeError, GraphError, OptionError, ShapeError, UnsupportedError
+
+rng = np.random.default_rng(0)
+
+
+class TestVmap:
+    def test_axes_of_inputs_and_outputs(self):
+        x, y = rng.normal(size=(3, 4)), rng.normal(size=(4, 2))
+        out = mg.vmap(np.outer, in_axes=(1, 0), out_axes=2)(x, y)
+        assert out.shape == (3, 2, 4)
+        for k in range(4):
+            np.testing.assert_array_equal(out[:, :, k], np.outer(x[:, k], y[k]))
+
+    def test_negative_axes(self):
+        x = rng.normal(size=(3, 4))
+        np.testing.assert_array_equal(mg.vmap(np.sum, in_axes=-1, out_axes=-1)(x), x.sum(0))
+
+    def test_containers_and_axes_inside_them(self):
+        p = {"w": rng.normal(size=(5, 2)), "b": 1.0}
+        x = rng.normal(size=(5, 2))
+        out = mg.vmap(lambda p, x: {"y": p["w"] @ x + p["b"]}, in_axes=({"w": 0, "b": None}, 0))(p, x)
+        np.testing.assert_allclose(out["y"], np.sum(p["w"] * x, 1) + 1)
+
+    def test_what_does_not_depend_on_the_batch_is_repeated(self):
+        np.testing.assert_array_equal(mg.vmap(lambda x: np.arange(2.0))(np.zeros(3)), np.tile(np.arange(2.0), (3, 1)))
+
+    def test_nested(self):
+        x, y = rng.normal(size=3), rng.normal(size=4)
+        np.testing.assert_allclose(
+            mg.vmap(mg.vmap(lambda a, b: a * np.sin(b), (None, 0)), (0, None))(x, y), np.outer(x, np.sin(y))
+        )
+
+    def test_per_example_gradients(self):
+        X, y, w = rng.normal(size=(6, 3)), rng.normal(size=6), rng.normal(size=3)
+        g = mg.vmap(mg.grad(lambda w, x, y: (x @ w - y) ** 2), (None, 0, 0))(w, X, y)
+        np.testing.assert_allclose(g, 2 * (X @ w - y)[:, None] * X)
+
+    def test_branches_on_values_are_refused(self):
+        with pytest.raises(DetachError, match=r"np\.where"):
+            mg.vmap(lambda x: x if x > 0 else -x)(np.ones(2))
+        for leave in (float, np.asarray, lambda x: x.item()):
+            with pytest.raises(DetachError):
+                mg.vmap(leave)(np.ones(2))
+
+    def test_where_instead(self):
+        x = np.array([-1.0, 2.0])
+        np.testing.assert_array_equal(mg.vmap(lambda x: np.where(x > 0, x, -x))(x), [1, 2])
+
+    def test_assignment_inside(self):
+        def f(x):
+            out = mg.tensor(np.zeros(3))
+            out[1] = x
+            out[2] = 2 * x
+            return out
+
+        np.testing.assert_array_equal(mg.vmap(f)(np.array([1.0, 5.0])), [[0, 1, 2], [0, 5, 10]])
+        with pytest.raises((DetachError, ValueError)):  # NumPy rewords some of the refusals
+            mg.vmap(lambda x: np.zeros(3).__setitem__(1, x))(np.ones(2))
+
+    def test_shapes_that_depend_on_values_are_refused(self):
+        with pytest.raises(UnsupportedError, match="depends on the values"):
+            mg.vmap(lambda x: x[np.nonzero(np.asarray([1, 0]))] * np.nonzero(x)[0])(np.array([[1.0, 1.0], [1.0, 0.0]]))
+
+    def test_what_does_not_fit(self):
+        with pytest.raises(ShapeError, match="different numbers of examples"):
+            mg.vmap(np.add)(np.ones(2), np.ones(3))
+        with pytest.raises(OptionError, match="nothing to batch over"):
+            mg.vmap(np.add, (None, None))(1.0, 2.0)
+        with pytest.raises(OptionError, match="in_axes"):
+            mg.vmap(np.add, (0,))(np.ones(2), np.ones(2))
+
+    def test_integers_and_booleans_are_welcome(self):
+        np.testing.assert_array_equal(mg.vmap(lambda i: i + 1)(np.arange(3)), [1, 2, 3])
+
+    def test_empty_batch(self):
+        assert mg.vmap(lambda x: np.sum(x * 2))(np.zeros((0, 3))).shape == (0,)
+
+    def test_leaves_nothing_behind_after_an_error(self):
+        with pytest.raises(ZeroDivisionError):
+            mg.vmap(lambda x: 1 / 0)(np.ones(2))
+        assert mg.grad(lambda x: x * x)(3.0) == 6.0
+
+
+class TestJacobian:
+    def test_shapes(self):
+        A = rng.normal(size=(2, 3))
+        J = mg.jacobian(lambda X: A @ X)(rng.normal(size=(3, 4)))
+        assert J.shape == (2, 4, 3, 4)
+        np.testing.assert_allclose(J[1, 2, :, 2], A[1])
+        assert not J[1, 2, :, 1].any()
+
+    def test_containers_inside_containers(self):
+        f = lambda p, x: {"sum": p["a"] + np.sum(x), "products": p["a"] * x}
+        J = mg.jacobian(f, argnums=(0, 1))({"a": 2.0}, np.array([1.0, 3.0]))
+        inner, by_x = J["products"]
+        np.testing.assert_array_equal(inner["a"], [1, 3])
+        np.testing.assert_array_equal(by_x, 2 * np.eye(2))
+        np.testing.assert_array_equal(J["sum"][1], [1, 1])
+
+    def test_dataclasses(self):
+        @dataclass
+        class Line:
+            m: float
+            b: float
+
+        J = mg.jacobian(lambda line: line.m * np.arange(3.0) + line.b)(Line(2.0, 1.0))
+        np.testing.assert_array_equal(J.m, [0, 1, 2])
+        np.testing.assert_array_equal(J.b, [1, 1, 1])
+
+    def test_hessian_of_containers(self):
+        H = mg.hessian(lambda p: p["a"] ** 2 * np.sum(p["b"]))({"a": 3.0, "b": np.ones(2)})
+        assert H["a"]["a"] == 4.0
+        np.testing.assert_array_equal(H["a"]["b"], [6, 6])
+        np.testing.assert_array_equal(H["b"]["b"], np.zeros((2, 2)))
+
+    def test_the_hessian_of_least_squares_is_constant(self):
+        X, y = rng.normal(size=(7, 3)), rng.normal(size=7)
+        H = mg.hessian(lambda w: np.mean((X @ w - y) ** 2))
+        np.testing.assert_allclose(H(rng.normal(size=3)), 2 / 7 * X.T @ X, rtol=1e-12)
+
+    def test_the_mode_follows_the_shape(self):
+        """A tall Jacobian runs the function on tangents, a wide one never does."""
+        duals = []
+
+        def watch(x):
+            duals.append(type(x).__name__)
+            return x
+
+        mg.jacobian(lambda x: np.sum(watch(x)))(np.ones(5))
+        assert "Dual" not in duals
+        mg.jacobian(lambda x: watch(x) * np.ones(5))(1.0)
+        assert "Dual" in duals
+
+    def test_refusals(self):
+        with pytest.raises(OptionError, match="mode"):
+            mg.jacobian(np.sin, mode="sideways")
+        with pytest.raises(DtypeError, match="floating"):
+            mg.jacobian(np.sin)(np.arange(3))
+        with pytest.raises(DtypeError, match="real and imaginary"):
+            mg.jacobian(lambda z: np.real(z * z))(1j)
+
+    def test_of_a_holomorphic_function_is_its_complex_derivative(self):
+        z = np.array([1 + 2j, 0.5j])
+        for mode in ("forward", "reverse"):
+            np.testing.assert_allclose(mg.jacobian(np.exp, mode=mode)(z), np.diag(np.exp(z)))
+
+    def test_from_real_to_complex(self):
+        np.testing.assert_allclose(mg.jacobian(lambda t: np.exp(1j * t))(0.3), 1j * np.exp(0.3j))
+
+    def test_gauss_newton_is_positive_semidefinite_and_exact_for_linear_models(self):
+        X = rng.normal(size=(8, 3))
+        loss = lambda s: np.sum(np.logaddexp(0, s))
+        w, v = rng.normal(size=(2, 3))
+        exact = mg.hvp(lambda w: loss(X @ w))(w, v)
+        np.testing.assert_allclose(mg.gauss_newton(lambda w: X @ w, loss)(w, v), exact, rtol=1e-11)
+        product = mg.gauss_newton(lambda w: np.tanh(X @ np.sin(w)), loss)
+        assert v @ product(w, v) > 0
+
+
+class TestPrimitive:
+    def test_one_operand_in_every_transform(self):
+        cube = mg.primitive(lambda x: x**3, vjps=lambda g, x: g * 3 * x * x)
+        x = np.array([1.0, 2.0])
+        np.testing.assert_array_equal(cube(x), x**3)
+        t = mg.tensor(x, requires_grad=True)
+        np.sum(cube(t)).backward()
+        np.testing.assert_allclose(t.grad, 3 * x**2)
+        np.testing.assert_allclose(mg.jvp(cube, (x,), (x,))[1], 3 * x**3)
+        np.testing.assert_allclose(mg.hessian(lambda x: np.sum(cube(x)))(x), np.diag(6 * x))
+        np.testing.assert_allclose(mg.vmap(cube)(x), x**3)
+        np.testing.assert_allclose(mg.vmap(mg.grad(cube))(x), 3 * x**2)
+
+    def test_operands_by_their_own_names_metadata_and_shapes(self):
+        def blend(first, second, weight=0.5):
+            return first * weight + second * (1 - weight)
+
+        f = mg.primitive(
+            blend,
+            vjps=(
+                lambda g, weight, first_shape: np.reshape(g * weight, first_shape),
+                lambda g, weight: g * (1 - weight),
+            ),
+        )
+        assert mg.grad(f, argnums=(0, 1))(1.0, 2.0) == (0.5, 0.5)
+        assert mg.grad(lambda a, b: f(a, b, weight=0.25), argnums=(0, 1))(1.0, 2.0) == (0.25, 0.75)
+        assert mg.grad(lambda a: f(second=a, first=1.0, weight=0.25))(2.0) == 0.75
+
+    def test_none_marks_an_operand_without_a_derivative(self):
+        pick = mg.primitive(lambda x, i: x[int(i)], vjps=(lambda g, i, x: g * (np.arange(x.size) == i), None))
+        np.testing.assert_array_equal(mg.grad(pick)(np.arange(3.0), 1.0), [0, 1, 0])
+
+    def test_another_gradient_than_its_own(self):
+        straight_through = mg.primitive(np.round, vjps=lambda g: g)
+        assert mg.grad(lambda x: straight_through(x) * x)(1.6) == 2.0 + 1.6
+
+    def test_forward_mode_uses_the_given_rule(self):
+        asked = []
+
+        def push(t, x):
+            asked.append(1)
+            return t * 2 * x
+
+        square = mg.primitive(lambda x: x * x, vjps=lambda g, x: g * 2 * x, jvps=push)
+        assert mg.jvp(square, (3.0,), (1.0,))[1] == 6.0
+        assert asked
+
+    def test_batching_by_declaration_calls_forward_once(self):
+        calls = []
+
+        def double(x):
+            calls.append(np.shape(x))
+            return 2 * x
+
+        assert mg.vmap(mg.primitive(double, vjps=lambda g: 2 * g, batch="entries"))(np.ones(5)).sum() == 10
+        assert calls == [(5,)]
+
+    def test_bad_declarations(self):
+        with pytest.raises(OptionError, match="names y2"):
+            mg.primitive(lambda x: x, vjps=lambda g, y2: g)
+        with pytest.raises(OptionError, match="2 rules for a function of 1"):
+            mg.primitive(lambda x: x, vjps=(None, None))
+        with pytest.raises(OptionError, match="jvps"):
+            mg.primitive(lambda x, y: x, vjps=(None, None), jvps=(None,))
+
+    def test_a_rule_of_the_wrong_shape_is_named(self):
+        bad = mg.primitive(lambda x: x * 2.0, vjps=lambda g: g[:1, None] * np.ones((2, 7)))
+        with pytest.raises(ShapeError, match="cotangent of shape"):
+            mg.grad(lambda x: np.sum(bad(x)))(np.ones(3))
+
+
+class TestCheckpoint:
+    def test_value_and_derivatives_are_the_same(self):
+        f = lambda p, x: {"y": np.tanh(p["w"] @ x), "s": np.sum(p["w"])}
+        p, x = {"w": rng.normal(size=(2, 3))}, rng.normal(size=3)
+        loss = lambda f: lambda p, x: np.sum(f(p, x)["y"] ** 2) * f(p, x)["s"]
+        want = mg.grad(loss(f), argnums=(0, 1))(p, x)
+        got = mg.grad(loss(mg.checkpoint(f)), argnums=(0, 1))(p, x)
+        np.testing.assert_allclose(got[0]["w"], want[0]["w"], rtol=1e-12)
+        np.testing.assert_allclose(got[1], want[1], rtol=1e-12)
+
+    def test_higher_orders_forward_mode_and_batches(self):
+        f = lambda x: np.sin(x) * x
+        c = mg.checkpoint(f)
+        assert mg.grad(mg.grad(c))(0.7) == pytest.approx(mg.grad(mg.grad(f))(0.7), rel=1e-14)
+        assert mg.jvp(c, (0.7,), (1.0,))[1] == pytest.approx(mg.jvp(f, (0.7,), (1.0,))[1], rel=1e-14)
+        np.testing.assert_allclose(mg.vmap(mg.grad(c))(np.arange(3.0)), mg.vmap(mg.grad(f))(np.arange(3.0)))
+
+    def test_one_second_run_serves_all_arguments(self):
+        runs = []
+
+        def f(x, y, z):
+            runs.append(1)
+            return x * y * z
+
+        mg.grad(mg.checkpoint(f), argnums=(0, 1, 2))(1.0, 2.0, 3.0)
+        assert len(runs) == 2
+
+    def test_holds_less_memory(self):
+        def peak(step):
+            x = mg.tensor(np.ones(20_000), requires_grad=True)
+            tracemalloc.start()
+            y = x
+            for _ in range(10):
+                y = step(y)
+            np.sum(y).backward()
+            _, top = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            return top, x.grad
+
+        def step(x):
+            for _ in range(10):
+                x = np.tanh(x)
+            return x
+
+        plain, want = peak(step)
+        small, got = peak(mg.checkpoint(step))
+        np.testing.assert_array_equal(got, want)
+        assert small < 0.4 * plain
+
+    def test_a_tensor_that_was_not_passed_in_is_refused(self):
+        w = mg.tensor(2.0, requires_grad=True)
+        x = mg.tensor(3.0, requires_grad=True)
+        with pytest.raises(GraphError, match="not among its arguments"):
+            mg.checkpoint(lambda x: x * w)(x)
+
+    def test_a_captured_value_of_an_outer_transform_is_fine(self):
+        assert mg.grad(lambda a: mg.grad(mg.checkpoint(lambda x: x * x * a))(3.0))(1.0) == 6.0
+
+
+def f(x):
+    """Smooth, not symmetric, scalar to scalar."""
+    return np.sin(x * x) + x**3 * np.exp(-x)
+
+
+WAYS = {
+    "reverse": lambda h: mg.grad(h),
+    "backward": lambda h: lambda x: through_backward(h, x),
+    "forward": lambda h: lambda x: mg.jvp(h, (x,), (1.0,))[1],
+    "pullback": lambda h: lambda x: mg.vjp(h, x)[1](1.0)[0],
+    "batch": lambda h: lambda x: np.sum(mg.vmap(h)(np.stack([x, x]))) / 2,
+    "jacobian": lambda h: mg.jacobian(h),
+    "checkpoint": lambda h: mg.grad(mg.checkpoint(h)),
+}
+
+
+def through_backward(h, x):
+    t = mg.tensor(x, requires_grad=True) if isinstance(x, float) else None
+    if t is None:
+        return mg.grad(h)(x)  # inside another transform a tensor made by hand is a constant
+    h(t).backward()
+    return t.grad
+
+
+def derivative_of_f(order):
+    """By complex steps and central differences of them: independent of every transform."""
+
+    def by_step(h):
+        return lambda x: h(x + 1e-30j).imag / 1e-30 if h is f else (h(x + 1e-4) - h(x - 1e-4)) / 2e-4
+
+    h = f
+    for _ in range(order):
+        h = by_step(h)
+    return h(0.7)
+
+
+@pytest.mark.parametrize("ways", [*itertools.product(WAYS, repeat=2)], ids="-".join)
+def test_every_pair_of_transforms(ways):
+    h, order = f, 0
+    for way in ways:
+        h, order = WAYS[way](h), order + (way != "batch")
+    np.testing.assert_allclose(h(0.7), derivative_of_f(order), rtol=1e-6)
+
+
+TRIPLES = ["reverse", "forward", "batch", "jacobian"]
+
+
+@pytest.mark.parametrize("ways", [*itertools.product(TRIPLES, repeat=3)], ids="-".join)
+def test_triples_of_transforms(ways):
+    h, order = f, 0
+    for way in ways:
+        h, order = WAYS[way](h), order + (way != "batch")
+    np.testing.assert_allclose(h(0.7), derivative_of_f(order), rtol=1e-3)
+
+
+@pytest.mark.parametrize("outer", ["reverse", "forward"])
+@pytest.mark.parametrize("inner", ["reverse", "forward"])
+def test_perturbations_are_not_confused(outer, inner):
+    """d/dx [x d/dy (x + y)] is 1, and d/dx [x d/dy (x y)] is 2x; a confused engine says otherwise."""
+    D = {"reverse": mg.grad, "forward": lambda h: lambda x: mg.jvp(h, (x,), (1.0,))[1]}
+    assert D[outer](lambda x: x * D[inner](lambda y: x + y)(1.0))(3.0) == 1.0
+    assert D[outer](lambda x: x * D[inner](lambda y: x * y)(1.0))(3.0) == 6.0
+
+
+def test_user_primitives_do_not_collide_with_each_other():
+    before = len(TABLE)
+    a = mg.primitive(lambda x: x, vjps=lambda g: g)
+    b = mg.primitive(lambda x: x, vjps=lambda g: 2 * g)
+    assert len(TABLE) == before + 2
+    assert (mg.grad(a)(1.0), mg.grad(b)(1.0)) == (1.0, 2.0)
