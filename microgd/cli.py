@@ -68,7 +68,7 @@ out, err = (
 
 @app.callback()
 def about() -> None:
-    """Gradient descent on a CSV file: fit a line or a logistic curve, and see every step of the way."""
+    """Gradient descent on a CSV file, every step of it visible; and derivatives by hand, checked."""
 
 
 @contextmanager

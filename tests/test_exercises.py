@@ -54,10 +54,10 @@ def results(text: str, seed: int, path: str = "exercise.py"):
     return [attempt(task, seed, path) for task in exercises_of(module)]
 
 
-def check(*options, cwd, status):
+def check(*options, cwd, status, **environment):
     """The command, in a process of its own: what it printed, on one stream or the other."""
     command = [sys.executable, "-W", "error", "-m", "microgd.cli", "check", *map(str, options)]
-    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", **environment}
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, check=False, timeout=60)
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
@@ -104,9 +104,9 @@ LOGISTIC = "p = sigmoid(X @ w + b)\n"
 WRONG = [
     ("e01_power_rule", "return -n * x ** (n - 1)", ["sign"]),
     ("e01_power_rule", "return x ** (n - 1)", ["missing factor"]),
-    ("e02_product_rule", "return 2 * x * np.cos(x)", ["unknown"]),
+    ("e02_product_rule", "return 2 * x * np.sin(x) - x**2 * np.cos(x)", ["sign"]),
     ("e03_quotient_rule", "return (np.sin(x) * 2 * x - np.cos(x) * (x**2 + 1)) / (x**2 + 1) ** 2", ["sign"]),
-    ("e04_chain_rule", "return np.cos(3 * x**2)", ["missing factor"]),
+    ("e04_chain_rule", "return -6 * x * np.cos(3 * x**2)", ["sign"]),
     ("e04_chain_rule", "return np.cos(3 * x**2) * 3 * x", ["factor"]),
     ("e05_partial_derivatives", "return x**2 + 9 * x * y**2, 2 * x * y + 3 * y**3", ["wrong variable"] * 2),
     ("e06_mse_slope_and_intercept", "e = w * x + b - y\nreturn np.mean(e * x), np.mean(e)", ["factor"] * 2),
@@ -143,8 +143,15 @@ def test_a_typical_mistake_is_called_by_its_name(name, body, causes, seed):
             assert all(float(yours) != float(true) for _, yours, true, _ in finding.table)
 
 
+def test_a_link_missing_in_the_chain_is_shown_with_its_line():
+    (result,) = results(answered("e04_chain_rule", "return np.cos(3 * x**2)"), 0, str(FOLDER / "e04_chain_rule.py"))
+    assert result.cause in ("missing factor", "wrong variable")
+    assert "3 * x**2" in result.verdict
+    assert "e04_chain_rule.py:14" in result.verdict
+
+
 def test_a_factor_that_changes_from_point_to_point_is_not_called_a_constant():
-    """At each point by itself the answer is 1/2, 1/3, ... or 1/12 of the truth: it is not one constant that is wrong."""
+    """At each point by itself the answer is 1/2, 1/3, ... or 1/12 of the truth: no constant is wrong by that."""
     text = """
 from microgd.check import exercise
 @exercise(of=lambda x, n: x**n, inputs=lambda rng: (rng.uniform(1, 2), int(rng.integers(2, 13))))
@@ -389,6 +396,11 @@ def test_the_report_for_people(tmp_path):
 def test_all_passed_is_exit_status_0(tmp_path):
     (tmp_path / "file.py").write_text(solved("e06_mse_slope_and_intercept"))
     assert "1 of 1 passed" in check("file.py", cwd=tmp_path, status=0)
+
+
+def test_a_terminal_without_umlauts(tmp_path):
+    (tmp_path / "file.py").write_text("raise ValueError('Größe')", encoding="utf-8")
+    assert "ValueError: Gr??e" in check("file.py", cwd=tmp_path, status=1, PYTHONIOENCODING="ascii")
 
 
 def test_interrupted(tmp_path):

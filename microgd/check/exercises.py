@@ -188,15 +188,15 @@ def rehearse(task: Exercise, inputs: tuple[Any, ...], untouched: tuple[Any, ...]
             answer = task.by_hand(*inputs)
     except NotImplementedError:
         answer = None
-    several = not isinstance(task.argnums, int)
-    parts = list(answer) if several and np.iterable(answer) else [answer]
+    wanted = 1 if isinstance(task.argnums, int) else len(task.argnums)
+    parts = [answer] if isinstance(task.argnums, int) or not np.iterable(answer) else list(answer)
     if any(part is None or part is ... for part in parts):
         return Result(task.name, "not done", "It does not return an answer yet, or not all of it.")
     if tensors.seen:
         verdict = "The answer was computed by automatic differentiation; write it by hand, in plain NumPy."
         return Result(task.name, "failed", verdict, "not by hand")
-    if several and len(parts) != len(task.argnums):
-        verdict = f"Expected {len(task.argnums)} derivatives, as a tuple in the order of the inputs; got {len(parts)}."
+    if len(parts) != wanted:
+        verdict = f"Expected {wanted} derivatives, as a tuple in the order of the inputs; got {len(parts)}."
         return Result(task.name, "failed", verdict, "shape")
     if not all(map(numeric, parts)):
         return Result(task.name, "failed", f"Expected numbers, got {type(answer).__name__}: {answer!r:.100}", "dtype")
@@ -235,7 +235,8 @@ def finding(name: str, judged: list[Judged]) -> Finding:
     wrong = [each for each in judged if not each.diagnosis.ok]
     if not wrong:
         return Finding(name)
-    shown = max(wrong, key=lambda each: (each.diagnosis.confidence, -len(each.diagnosis.verdict)))  # the clearest
+    clearest = lambda each: (each.diagnosis.confidence, -each.diagnosis.verdict.count(" or "))
+    shown = max(wrong, key=clearest)
     said = shown.diagnosis.cause, shown.diagnosis.verdict, shown.diagnosis.confidence
     if any(each.diagnosis.cause != shown.diagnosis.cause for each in wrong):
         said = "unknown", "Nothing explains all points together.", 0.0
