@@ -30,7 +30,8 @@ def dispatch(row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) 
         if isinstance(x, Box) and (top is None or x.level > top.level):
             top = x
     if top is None:
-        return row.forward(*operands, **params)
+        ans = row.forward(*operands, **params)
+        return np.complex128(ans) if type(ans) is complex else ans  # what Python makes of 1j * np.float64
     return top.process(row, operands, params)
 
 

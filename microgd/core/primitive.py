@@ -231,6 +231,6 @@ def undeclared(function: Callable[..., Any]) -> UnsupportedError:
     near = difflib.get_close_matches(name, known, n=3)
     hint = f" The nearest that do: {', '.join(near)}." if near else ""
     return UnsupportedError(
-        f"{name}: has no derivative rule in microgd.{hint} Compose it from supported functions, or pass "
-        f"plain arrays (mg.stop_gradient(x)) if no gradient should flow through it."
+        f"{name}: has no derivative rule in microgd.{hint} Compose it from supported functions (mg.supported() lists "
+        f"them), declare one with mg.primitive(forward, vjps=...), or pass plain arrays if no gradient should flow."
     )

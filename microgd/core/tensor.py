@@ -71,7 +71,7 @@ class Tensor(Box):
             nested = nested or isinstance(x, Box)
             values.append(x)
             parents.append(parent)
-        ans = dispatch(row, tuple(values), params) if nested else row.forward(*values, **params)
+        ans = dispatch(row, tuple(values), params)
         refuse_captured(row, ans, level)
         if watchers:
             tell_forward(row, values, params, ans)
@@ -81,8 +81,6 @@ class Tensor(Box):
             return ans
         if type(ans) is np.ndarray and not ans.shape:
             ans = ans[()]
-        elif type(ans) is complex:  # what Python makes of 1j * np.float64
-            ans = np.complex128(ans)
         edges = []
         if tracked and level > frozen_level.get():
             for i, parent in enumerate(parents):
@@ -409,8 +407,8 @@ def refuse_captured(row: Primitive, ans: Any, level: float) -> None:
     """A function made by a user was given plain values, and yet returned something that has a history here."""
     if type(ans) is Tensor and ans.level >= level and ans.node is not None:
         raise GraphError(
-            f"{row.name}: the function uses a tensor that requires a gradient and is not among its arguments, where its "
-            f"gradient would be lost; pass it in."
+            f"{row.name}: the function uses a tensor that requires a gradient and is not among its arguments, where "
+            f"its gradient would be lost; pass it in."
         )
 
 
