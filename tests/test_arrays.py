@@ -158,6 +158,7 @@ EMPTY = [
     lambda x: np.take(x, np.array([], dtype=int), axis=0),
     lambda x: np.delete(x, [], axis=0),
     lambda x: np.append(x, 1.0),
+    lambda x: np.resize(x, (2, 2)),
     lambda x: np.pad(x, 2),
     lambda x: np.pad(x, ((0, 0), (0, 1)), "constant", constant_values=3.0),
     lambda x: np.max(x, axis=1, initial=0.0) if x.shape[1] else x,
@@ -258,6 +259,13 @@ def test_what_is_not_supported_says_so():
         np.quantile(x, x[0, 0], method="hazen")
     with pytest.raises(UnsupportedError, match="unique"):
         np.unique(x)
+    for f in (np.diff, np.cumsum, np.sort, np.prod, np.std, np.median, np.trapezoid, np.gradient):
+        with pytest.raises(np.exceptions.AxisError):
+            f(x, axis=2)
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        np.nanquantile(x, 1.5)
+    with pytest.raises(ValueError, match="needs more points"):
+        np.gradient(x, edge_order=2)
     if hasattr(np, "cumulative_sum"):
         with pytest.raises(ValueError, match="axis="):
             np.cumulative_sum(x)

@@ -7,6 +7,7 @@ function is run on the numbers of the entries, and its answer says which to take
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from microgd.core.primitive import composed
 from microgd.ops.reduce import axes
@@ -47,7 +48,7 @@ composed(np.roll, roll)
 
 
 def rollaxis(a: Any, axis: Any, start: Any = 0) -> Any:
-    axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
+    axis, start = normalize_axis_index(axis, a.ndim), start + a.ndim if start < 0 else start
     return np.moveaxis(a, axis, start - (axis < start))
 
 
@@ -88,7 +89,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
         values = np.moveaxis(values, 0, axis)
     several = isinstance(obj, slice) or np.size(obj) != 1  # places; at one of them there may be several values
     added = np.insert(np.zeros(length), obj, 0).size - length if several else values.shape[axis]
-    shape = [added if k == axis % arr.ndim else n for k, n in enumerate(arr.shape)]
+    shape = [added if k == axis else n for k, n in enumerate(arr.shape)]
     order = np.insert(np.arange(length), obj, np.arange(length, length + added))
     return np.take(np.concatenate([arr, np.broadcast_to(values, shape)], axis), order, axis)
 
@@ -98,11 +99,17 @@ def append(arr: Any, values: Any, axis: Any = None) -> Any:
     return np.concatenate([arr, values], axis)
 
 
+def resize(a: Any, new_shape: Any) -> Any:
+    if a.size == 0:
+        return np.zeros_like(a, shape=new_shape)
+    return np.take(np.ravel(a), np.resize(np.arange(a.size), new_shape))
+
+
 composed(np.repeat, repeat)
 composed(np.delete, delete)
 composed(np.insert, insert)
 composed(np.append, append)
-composed(np.resize, lambda a, new_shape: np.take(np.ravel(a), np.resize(np.arange(a.size), new_shape)))
+composed(np.resize, resize)
 
 
 def depth(nested: Any) -> int:

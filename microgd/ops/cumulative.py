@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 
 from microgd.core.primitive import composed, elementwise, linear
-from microgd.ops.reduce import chosen, typed
+from microgd.ops.reduce import axes, chosen, typed
 from microgd.ops.shape import at, in_a_row, shaped
 
 
-def bind_cumsum(a: Any, axis: Any = None, dtype: Any = None) -> Any:
-    a, axis = in_a_row(typed(a, dtype), axis)
+def bind_along(a: Any, axis: Any) -> Any:
+    a, axis = in_a_row(a, axis)
     return (a,), {"axis": axis}
 
 
 linear(
     np.cumsum,
     lambda g, axis: np.flip(np.cumsum(np.flip(g, axis), axis), axis),
-    bind=bind_cumsum,
+    bind=lambda a, axis=None, dtype=None: bind_along(typed(a, dtype), axis),
     batch="axis",
 )
 
@@ -89,6 +89,8 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
 def slope(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
     """The slope at each point of the parabola through it and its neighbours; at the ends, of the chord."""
+    if f.shape[axis] <= edge_order:
+        raise ValueError(f"gradient: edge_order={edge_order} needs more points on axis {axis} than {f.shape[axis]}")
     gap = spacing
     if np.ndim(spacing):
         gap = differences(spacing, 0).reshape([-1 if k == axis else 1 for k in range(f.ndim)])
@@ -110,7 +112,7 @@ def slope(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: Any = 1) -> Any:
     """Slopes along each axis, from differences of second order."""
     f = shaped(f)
-    along = range(f.ndim) if axis is None else [k % f.ndim for k in (axis if isinstance(axis, tuple) else (axis,))]
+    along = axes(axis, f.ndim)
     spacings = varargs or (1.0,)
     spacings = spacings * len(along) if len(spacings) == 1 else spacings
     slopes = [slope(f, h, k, edge_order) for h, k in zip(spacings, along, strict=True)]

@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from microgd.core.primitive import composed, flat, general, linear
 
@@ -16,7 +17,7 @@ def axes(axis: Any, ndim: Any) -> Any:
     """The reduced axes as a tuple of numbers from 0."""
     if axis is None:
         return tuple(range(ndim))
-    return tuple([a % ndim for a in (axis if isinstance(axis, tuple | list) else (axis,))])
+    return tuple([normalize_axis_index(a, ndim) for a in (axis if isinstance(axis, tuple | list) else (axis,))])
 
 
 def kept(reduced: Any, shape: Any, axis: Any, keepdims: Any) -> Any:
@@ -183,4 +184,13 @@ composed(np.multiply.reduce, lambda array, axis=0, keepdims=False: np.prod(array
 composed(np.maximum.reduce, lambda array, axis=0, keepdims=False: np.max(array, axis=axis, keepdims=keepdims))
 composed(np.minimum.reduce, lambda array, axis=0, keepdims=False: np.min(array, axis=axis, keepdims=keepdims))
 
-flat(np.argmax, np.argmin, np.all, np.any, np.count_nonzero, signature="a, axis=None, keepdims=False")
+flat(
+    np.argmax,
+    np.argmin,
+    np.nanargmax,
+    np.nanargmin,
+    np.all,
+    np.any,
+    np.count_nonzero,
+    signature="a, axis=None, keepdims=False",
+)

@@ -48,23 +48,21 @@ bilinear(gather_back, lambda g, y: gather(g, y), no_derivative, signature="g, in
 
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     arr, axis = in_a_row(arr, axis)
-    if axis % arr.ndim == arr.ndim - 1:
+    if axis == arr.ndim - 1:
         return gather(arr, indices)
     return np.moveaxis(gather(np.moveaxis(arr, axis, -1), np.moveaxis(indices, axis, -1)), -1, axis)
 
 
 def inside(indices: Any, length: int, mode: Any) -> Any:
     """Numbers brought into range as NumPy's ``mode`` says."""
-    return {
-        "raise": lambda: indices,
-        "wrap": lambda: indices % length,
-        "clip": lambda: np.clip(indices, 0, length - 1),
-    }[mode]()
+    if mode == "wrap":
+        return indices % length
+    return np.clip(indices, 0, length - 1) if mode == "clip" else indices
 
 
 def take(a: Any, indices: Any, axis: Any = None, *, mode: Any = "raise") -> Any:
     a, axis = in_a_row(a, axis)
-    axis, indices = axis % a.ndim, inside(shaped(indices), a.shape[axis], mode)
+    indices = inside(shaped(indices), a.shape[axis], mode)
     if isinstance(indices, Box):  # an index that may be another one in every example
         found = gather(np.moveaxis(a, axis, -1), indices.flatten())
         return np.moveaxis(found, -1, axis).reshape((*a.shape[:axis], *indices.shape, *a.shape[axis + 1 :]))

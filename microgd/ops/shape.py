@@ -4,6 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from microgd.core.box import Box
 from microgd.core.primitive import composed, elementwise, linear
@@ -16,12 +17,13 @@ def shaped(x: Any) -> Any:
 
 def at(part: Any, axis: int, ndim: int) -> Any:
     """The index that takes ``part`` of one axis and all of those before it."""
-    return (slice(None),) * int(axis % ndim) + (part,)
+    return (slice(None),) * normalize_axis_index(axis, ndim) + (part,)
 
 
 def in_a_row(a: Any, axis: Any) -> tuple[Any, Any]:
     """For functions whose axis=None means all entries in one row: (array, axis), and an axis there always is."""
-    return (np.ravel(a), 0) if axis is None else (shaped(a), axis)
+    a, axis = (np.ravel(a), 0) if axis is None else (shaped(a), axis)
+    return a, normalize_axis_index(axis, a.ndim)
 
 
 def inverse(axes: Any) -> list[int]:

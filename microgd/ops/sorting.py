@@ -38,11 +38,13 @@ composed(np.partition, partition)
 
 def place(q: Any, count: Any, method: Any) -> Any:
     """Where among ``count`` sorted numbers the quantile lies; of the numbers 0, 1, 2... it is its own place."""
-    if isinstance(q, Box) or np.ndim(count):
-        if method != "linear":
-            raise UnsupportedError(f"quantile: method={method!r} takes plain q and no NaN; 'linear' takes all")
-        return np.maximum(q * (count - 1), 0)
-    return np.quantile(np.arange(count, dtype=float), q, method=method)
+    if not isinstance(q, Box) and np.ndim(count) == 0:
+        return np.quantile(np.arange(count, dtype=float), q, method=method)
+    if method != "linear":
+        raise UnsupportedError(f"quantile: method={method!r} takes plain q and no NaN; 'linear' takes all")
+    if not isinstance(q, Box) and not np.all((q >= 0) & (q <= 1)):
+        raise ValueError(f"quantile: expected q from 0 to 1, got {q}")
+    return np.clip(q, 0, 1) * (count - 1)
 
 
 STEPS = ("inverted_cdf", "closest_observation", "lower", "higher", "nearest")
