@@ -222,6 +222,12 @@ def test_the_decorated_function_stays_what_it_was_and_misuse_is_told():
         exercise(of=abs, inputs=lambda rng: 1.0, hints="one text")
 
 
+def test_what_is_decorated_need_not_be_a_plain_function():
+    text = HEAD + "@answer()\n@np.vectorize\ndef slope(x, y): return -2 * x\n"
+    (result,) = results(text, 0)
+    assert (result.state, result.cause) == ("failed", "sign")
+
+
 def test_points_come_from_the_seed_alone():
     wrong = HEAD + "@answer()\ndef slope(x, y): return -2 * x\n"
     first, again, other = (results(wrong, seed)[0].findings[0].point for seed in (1, 1, 2))

@@ -19,7 +19,7 @@ def cost(w, b, x, y):
 
 
 def points(rng):
-    m = rng.integers(3, 9)
+    m = rng.choice([5, 7])
     return rng.normal(), rng.normal(), rng.normal(size=m), rng.normal(size=m)
 
 

@@ -142,7 +142,7 @@ def exercise(
 
 def exercises_of(module: ModuleType) -> list[Exercise]:
     """The exercises in a module, in the order they stand there."""
-    found = [getattr(thing, "exercise", None) for thing in vars(module).values() if inspect.isfunction(thing)]
+    found = [getattr(thing, "exercise", None) for thing in vars(module).values()]
     return [each for each in found if isinstance(each, Exercise)]
 
 
