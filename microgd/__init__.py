@@ -1,6 +1,6 @@
 """microgd: gradient descent, whole. The public names, and nothing else."""
 
-from microgd import data, nn, optim
+from microgd import data, errors, nn, optim
 from microgd.core.tensor import Tensor, no_grad, tensor
 from microgd.core.watch import record_lines
 from microgd.ops.shape import array
@@ -11,6 +11,8 @@ from microgd.transforms.checkpoint import checkpoint
 from microgd.transforms.custom import primitive
 from microgd.transforms.forward import hvp, jvp
 from microgd.transforms.jacobian import gauss_newton, hessian, jacobian
+from microgd.transforms.missing import why_no_grad
+from microgd.transforms.nonfinite import detect_nonfinite
 from microgd.transforms.reverse import grad, stop_gradient, value_and_grad, vjp
 
 __version__ = "0.1.0"
@@ -21,6 +23,8 @@ __all__ = [
     "array",
     "checkpoint",
     "data",
+    "detect_nonfinite",
+    "errors",
     "fit",
     "gauss_newton",
     "grad",
@@ -46,4 +50,5 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "vmap",
+    "why_no_grad",
 ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
@@ -158,6 +158,15 @@ class Box:
     ) -> Any:
         return call(function, args, kwargs)
 
+    def refuse(self, *_: Any, **__: Any) -> NoReturn:
+        """What a conversion to something without derivatives comes to, unless a box knows better."""
+        raise DetachError(
+            "float(), int(), np.asarray() and kin would lose the derivative in silence: keep computing with NumPy "
+            "functions (np.sin instead of math.sin), and collect values with np.stack or mg.array."
+        )
+
+    __float__ = __int__ = __complex__ = __index__ = __array__ = __reduce__ = item = tolist = refuse
+
     # What an array knows about itself.
     shape = property(lambda self: self.value.shape)
     dtype = property(lambda self: self.value.dtype)
@@ -229,15 +238,15 @@ class Box:
     def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
         return other // self, other % self
 
-    def flatten(self) -> Self:
+    def flatten(self) -> Any:
         """All entries along one axis."""
-        return np.reshape(self, -1)  # type: ignore[call-overload, no-any-return]
+        return np.reshape(self, -1)
 
-    def reshape(self, *shape: Any) -> Self:
+    def reshape(self, *shape: Any) -> Any:
         """``t.reshape(2, 3)`` or ``t.reshape((2, 3))``."""
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[call-overload, no-any-return]
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape)
 
-    def transpose(self, *axes: Any) -> Self:
+    def transpose(self, *axes: Any) -> Any:
         """``t.transpose()``, ``t.transpose(1, 0)`` or ``t.transpose((1, 0))``."""
         order = axes[0] if len(axes) == 1 else axes or None
-        return np.transpose(self, order)  # type: ignore[call-overload, no-any-return]
+        return np.transpose(self, order)

@@ -32,7 +32,7 @@ from microgd.core.tape import (
     transform_level,
     unshared,
 )
-from microgd.core.watch import origin, tell_forward, watchers
+from microgd.core.watch import origin, tell_cut, tell_forward, watchers
 from microgd.errors import DetachError, DtypeError, GraphError, ShapeError, UnsupportedError
 
 PLAIN = {float, int, np.ndarray, np.float64, np.float32}
@@ -75,6 +75,9 @@ class Tensor(Box):
         refuse_captured(row, ans, level)
         if watchers:
             tell_forward(row, values, params, ans)
+        if watchers and tracked and (row.form == "flat" or level <= frozen_level.get()):
+            for parent in filter(None, parents):
+                tell_cut(parent, f"{row.name}, which has no derivative," if row.form == "flat" else "no_grad()")
         if row.form == "flat":
             return constant(ans, level) if differentiable(ans) else ans
         if nested and not tracked:  # only constants at this level: the result belongs to the level below
@@ -102,6 +105,8 @@ class Tensor(Box):
         elif type(ans) not in PLAIN:
             refuse_captured(row, ans, level)
         if parent is None or level <= frozen_level.get():
+            if watchers and parent is not None:
+                tell_cut(parent, "no_grad()")
             return handle(ans, None, level)
         return handle(ans, new_node(ans, row, (row.keeps[0](parent, 0, ans, x, **params),)), level)
 
@@ -219,6 +224,7 @@ class Tensor(Box):
 
     def detach(self) -> Tensor:
         """The same value without history, as a tensor."""
+        self.leaves("detach()")
         return constant(stopped(self.value), self.level)
 
     # ---- values ----------------------------------------------------------------------------------------
@@ -226,6 +232,7 @@ class Tensor(Box):
     @property
     def data(self) -> Any:
         """The plain value. Writing it changes the leaf without recording anything."""
+        self.leaves(".data")
         return self.value
 
     @data.setter
@@ -234,15 +241,23 @@ class Tensor(Box):
 
     def numpy(self) -> Any:
         """The plain value, as ``.data``: an explicit way out of the graph."""
+        self.leaves(".numpy()")
         return self.value
 
     def item(self) -> Any:
         """The one entry as a Python number."""
+        self.leaves(".item()")
         return self.value.item()
 
     def tolist(self) -> Any:
         """The entries as nested lists of Python numbers."""
+        self.leaves(".tolist()")
         return self.value.tolist()
+
+    def leaves(self, how: str) -> None:
+        """Tell whoever watches that a value is taken out of its graph."""
+        if watchers and self.node is not None:
+            tell_cut(self.node, how)
 
     def conforming(self, value: Any) -> Any:
         """``value`` as something this handle may hold: the same shape, and a dtype that NumPy would cast."""
@@ -351,6 +366,9 @@ def recorder(row: Primitive) -> Callable[[Any, Any], Any]:
         out.value, out.level = ans, level
         if (parent_x is None and parent_y is None) or level <= frozen():
             out.node = None
+            if watchers:
+                for parent in filter(None, (parent_x, parent_y)):
+                    tell_cut(parent, "no_grad()")
             return out
         shape, dtype = ((), FLOAT64) if type(ans) is np.float64 else (ans.shape, ans.dtype)
         out.node = node = [next_number(), shape, dtype, row, NotKept, origin() if watchers else None]
@@ -462,6 +480,8 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
 
 def stopped(value: Any) -> Any:
     """A value with the history of every level cut off."""
+    if isinstance(value, Tensor):
+        value.leaves("stop_gradient()")
     return constant(stopped(value.value), value.level) if isinstance(value, Tensor) else value
 
 

@@ -55,6 +55,20 @@ class Watcher:
     def backward(self, node: Any, operand: int, cotangent: Any, result: Any) -> None:
         """After a rule was applied on the way back: what came from above, and what goes on to one operand."""
 
+    def cut(self, node: Any, how: str) -> None:
+        """When a value is taken out of the graph that it has a node in."""
+
+
+class Recorder(Watcher):
+    """Notes where values leave the graph; that nodes note their lines needs no more than somebody who watches."""
+
+    def __init__(self) -> None:
+        self.cuts: list[tuple[Any, str, Origin | None]] = []
+
+    def cut(self, node: Any, how: str) -> None:
+        """Note the place."""
+        self.cuts.append((node, how, origin()))
+
 
 watchers: list[Watcher] = []
 """Everyone who watches, in any context: empty in ordinary use, which is all that the hot path looks at."""
@@ -76,15 +90,26 @@ def watching(watcher: Watcher) -> Iterator[None]:
 
 @contextmanager
 def record_lines() -> Iterator[None]:
-    """Let every tensor made inside remember the line and the expression it came from.
+    """Let every tensor made inside remember the line and the expression it came from, and note where chains break.
 
     >>> import microgd as mg
     >>> with mg.record_lines():
     ...     x = mg.tensor(2.0, requires_grad=True)
     ...     y = x * x
     """
-    with watching(Watcher()):
+    recorder = Recorder()
+    last.set(recorder)
+    with watching(recorder):
         yield
+
+
+last: ContextVar[Recorder | None] = ContextVar("last", default=None)
+
+
+def last_cuts() -> list[tuple[Any, str, Origin | None]] | None:
+    """The (node, how, where) of the last recording in this context; None if there was none."""
+    recorder = last.get()
+    return recorder.cuts if recorder else None
 
 
 def tell_forward(row: Any, operands: Any, params: dict[str, Any], answer: Any) -> None:
@@ -97,6 +122,12 @@ def tell_backward(node: Any, operand: int, cotangent: Any, result: Any) -> None:
     """Pass a step of the way back on to the watchers of this context."""
     for watcher in mine.get():
         watcher.backward(node, operand, cotangent, result)
+
+
+def tell_cut(node: Any, how: str) -> None:
+    """Tell the watchers of this context that a value leaves the graph."""
+    for watcher in mine.get():
+        watcher.cut(node, how)
 
 
 def origin() -> Origin | None:

@@ -62,13 +62,14 @@ class Batched(Box):
         self.value = other.value
         return self
 
-    def refuse(self, *_: Any) -> NoReturn:
+    def refuse(self, *_: Any, **__: Any) -> NoReturn:
+        """There is no one value to convert."""
         raise DetachError(
             "a batch has no single value: inside vmap, branch with np.where instead of `if`, keep to NumPy functions "
             "instead of float(), .item() or np.asarray, and assign into mg.tensor(...) instead of a plain array."
         )
 
-    __bool__ = __float__ = __int__ = __index__ = __complex__ = __array__ = item = tolist = refuse
+    __bool__ = __float__ = __int__ = __complex__ = __index__ = __array__ = item = tolist = refuse
 
     def __repr__(self) -> str:
         return f"batched({self.value!r})"

@@ -1,0 +1,135 @@
+"""Where the first NaN or infinity was born, forward or backward.
+
+Watches every operation on tensors inside a ``with`` block, and stops at the first that gives a number which is not
+finite, with the operation, the line, the ranges of what went in, and what usually helps. Outside the block nothing is
+watched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from microgd.core.primitive import Primitive
+from microgd.core.tape import EDGES, ORIGIN, ROW, Node
+from microgd.core.watch import Watcher, origin, watching
+from microgd.errors import NonFiniteError
+
+REMEDIES = {
+    "log": "the logarithm of 0 is -inf and of a negative number NaN. Keep its argument positive, as by "
+    "np.maximum(x, 1e-12), or use mg.log_softmax, mg.softplus or a loss that takes logits",
+    "exp": "exp overflows above 709 (88 in float32). Subtract the maximum first, or use mg.logsumexp, mg.softmax "
+    "or mg.sigmoid",
+    "divide": "a divisor is 0. Add a small number to it, or choose another divisor with np.where",
+    "sqrt": "the root of a negative number is NaN, and its derivative at 0 infinite. Add a small number under the root",
+    "power": "0 to a negative power is infinite, a negative number to a broken power NaN. Keep the base positive",
+}
+KIN = {"log2": "log", "log10": "log", "log1p": "log", "exp2": "exp", "expm1": "exp", "sinh": "exp", "cosh": "exp"}
+KIN |= {"over": "divide", "reciprocal": "divide", "float_power": "power", "std": "sqrt", "cbrt": "sqrt"}
+OTHERWISE = (
+    "the numbers have grown out of range: a smaller learning rate, clipped gradients or scaled inputs usually help"
+)
+
+
+@contextmanager
+def detect_nonfinite() -> Iterator[None]:
+    """Stop at the operation that makes the first NaN or infinity, forward or backward.
+
+    Raises:
+        NonFiniteError: the operation, the user's line, the operands' ranges, whether they were finite, and a remedy.
+
+    >>> import numpy as np, microgd as mg
+    >>> x = mg.tensor([1.0, 0.0], requires_grad=True)
+    >>> try:
+    ...     with mg.detect_nonfinite(), np.errstate(divide="ignore"):
+    ...         np.log(x).sum().backward()
+    ... except mg.errors.NonFiniteError as error:
+    ...     print(str(error).splitlines()[0])
+    log: 1 of 2 entries of its output is -inf (at [1]).
+    """
+    with watching(Detector()):
+        yield
+
+
+class Detector(Watcher):
+    """Looks at every answer."""
+
+    def forward(self, row: Primitive, operands: Any, params: dict[str, Any], answer: Any) -> None:
+        """Stop if an operation gave a number that is not finite."""
+        if not nonfinite(answer):
+            return
+        inputs = [describe(f"operand {k}", x) for k, x in enumerate(operands)]
+        came_in = [k for k, x in enumerate(operands) if nonfinite(x)]
+        if came_in:
+            cause = (
+                f"operand {came_in[0]} was not finite already: it came from outside, so look at the data and constants"
+            )
+        else:
+            cause = f"its inputs were finite, so it was born here: {remedy(row)}"
+        where = origin()
+        raise NonFiniteError(
+            "\n  ".join([f"{row.name}: {count(answer, 'its output')}.", *seen(where), *inputs, f"{cause}."])
+        )
+
+    def backward(self, node: Node, operand: int, cotangent: Any, result: Any) -> None:
+        """Stop if a rule gave a number that is not finite."""
+        if not nonfinite(result):
+            return
+        row = node[ROW]
+        (edge,) = [edge for edge in node[EDGES:] if edge[1] == operand]
+        kept = [describe(name, x) for name, x in zip(row.needs[operand], edge[2:], strict=True) if hasattr(x, "dtype")]
+        if nonfinite(cotangent):
+            cause = "what came from above was not finite already: the gradient passed to backward() was not"
+        else:
+            cause = f"what came from above was finite, so the derivative of {row.name} is not: {remedy(row)}"
+        raise NonFiniteError(
+            "\n  ".join(
+                [
+                    f"{row.name}: on the way back, {count(result, f'the gradient of operand {operand}')}.",
+                    *seen(node[ORIGIN]),
+                    describe("from above", cotangent),
+                    *kept,
+                    f"{cause}.",
+                ]
+            )
+        )
+
+
+def nonfinite(x: Any) -> bool:
+    """Whether a plain array or number holds a NaN or an infinity; boxes are looked at one level down."""
+    return (
+        isinstance(x, np.ndarray | np.inexact | float) and np.asarray(x).dtype.kind in "fc" and not np.isfinite(x).all()
+    )
+
+
+def count(x: Any, what: str) -> str:
+    """``2 of 6 entries of its output are nan (the first at [0, 1])``."""
+    array = np.asarray(x)
+    bad = np.argwhere(~np.isfinite(array))
+    first = array[tuple(bad[0])]
+    place = f" (at {bad[0].tolist()})" if len(bad) == 1 else f" (the first at {bad[0].tolist()})"
+    verb = "is" if len(bad) == 1 else "are"
+    return f"{len(bad)} of {array.size} entries of {what} {verb} {first}{place if array.ndim else ''}"
+
+
+def describe(name: str, x: Any) -> str:
+    """``operand 0: shape (3,), from -1 to 2, finite``."""
+    if not isinstance(x, np.ndarray | np.number | float | int):
+        return f"{name}: {type(x).__name__}"
+    array = np.asarray(x)
+    good = array[np.isfinite(array)] if array.dtype.kind in "fc" else array
+    size = np.abs(good) if array.dtype.kind == "c" else good
+    span = f"from {size.min():.6g} to {size.max():.6g}" if good.size else "no finite entry"
+    missing = array.size - good.size
+    return f"{name}: shape {array.shape}, {span}, {'all finite' if not missing else f'{missing} not finite'}"
+
+
+def seen(where: Any) -> list[str]:
+    return [f"at {where.place}: {where.text}"] if where else []
+
+
+def remedy(row: Primitive) -> str:
+    return REMEDIES.get(KIN.get(row.name, row.name), OTHERWISE)

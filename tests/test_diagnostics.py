@@ -1,0 +1,217 @@
+"""Where a number stopped being finite, where a chain of tensors broke, and that watching harms nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import math
+import pickle
+import random
+import threading
+
+import numpy as np
+import pytest
+
+import microgd as mg
+from microgd.core.watch import watchers
+from microgd.errors import DetachError, NonFiniteError
+
+
+def leaf(*values):
+    return mg.tensor(values[0] if len(values) == 1 else list(values), requires_grad=True)
+
+
+def message(run) -> str:
+    with pytest.raises(NonFiniteError) as caught, mg.detect_nonfinite(), np.errstate(all="ignore"):
+        run()
+    return str(caught.value)
+
+
+class TestDetectNonfinite:
+    def test_forward_names_operation_line_ranges_and_remedy(self):
+        x = leaf(3.0, 0.0, -1.0)
+        said = message(lambda: np.sum(np.log(x) * 2))
+        assert said.startswith("log: 2 of 3 entries of its output are -inf (the first at [1])")
+        assert "test_diagnostics.py" in said
+        assert "np.log(x)" in said
+        assert "from -1 to 3" in said
+        assert "born here" in said
+        assert "log_softmax" in said
+
+    @pytest.mark.parametrize(
+        ("run", "name", "remedy"),
+        [
+            (lambda: np.exp(leaf(1000.0)), "exp", "logsumexp"),
+            (lambda: leaf(1.0) / 0.0, "divide", "divisor"),
+            (lambda: np.sqrt(leaf(-1.0)), "sqrt", "root"),
+            (lambda: leaf(0.0) ** -1.0, "power", "base positive"),
+            (lambda: leaf(1e200) * leaf(1e200), "multiply", "learning rate"),
+            (lambda: leaf(1e200, 1.0) @ leaf(1e200, 1.0), "matmul", "learning rate"),
+        ],
+    )
+    def test_remedies(self, run, name, remedy):
+        said = message(run)
+        assert said.startswith(name)
+        assert remedy in said
+
+    def test_what_came_in_from_outside_is_told_apart(self):
+        said = message(lambda: leaf(1.0, 2.0) * np.array([1.0, np.nan]))
+        assert "operand 1 was not finite already" in said
+        assert "1 not finite" in said
+
+    def test_backward(self):
+        x = leaf(1.0, 0.0)
+        said = message(lambda: np.sum(np.sqrt(x)).backward())
+        assert said.startswith("sqrt: on the way back, 1 of 2 entries of the gradient of operand 0 is inf (at [1])")
+        assert "what came from above was finite" in said
+        assert "np.sqrt(x)" in said
+
+    def test_only_what_is_first_is_reported(self):
+        x = leaf(0.0)
+        assert message(lambda: np.exp(np.log(x) * 0.0)).startswith("log")
+
+    def test_finite_programs_run_as_always(self):
+        x = leaf(1.0, 2.0)
+        with mg.detect_nonfinite():
+            np.sum(np.log(x)).backward()
+        np.testing.assert_array_equal(x.grad, [1, 0.5])
+
+    def test_inside_transforms(self):
+        with pytest.raises(NonFiniteError, match="log"), mg.detect_nonfinite(), np.errstate(all="ignore"):
+            mg.grad(mg.grad(lambda x: np.log(x)))(0.0)
+
+    def test_nothing_is_left_behind_and_other_threads_are_not_watched(self):
+        failed = []
+
+        def elsewhere():
+            try:
+                with np.errstate(all="ignore"):
+                    np.log(leaf(0.0))
+            except NonFiniteError as error:
+                failed.append(error)
+
+        def both():
+            thread = threading.Thread(target=elsewhere)
+            thread.start()
+            thread.join()
+            np.log(leaf(0.0))
+
+        assert message(both).startswith("log")
+        assert not failed
+        assert not watchers
+        elsewhere()
+        assert not failed
+
+
+class TestWhyNoGrad:
+    @pytest.mark.parametrize(
+        ("leave", "said"),
+        [
+            (lambda h: h.data * 1.0, ".data"),
+            (lambda h: h.item(), ".item()"),
+            (lambda h: h.numpy(), ".numpy()"),
+            (lambda h: h.detach(), "detach()"),
+            (lambda h: mg.stop_gradient(h), "stop_gradient()"),
+            (lambda h: np.floor(h), "floor"),
+            (lambda h: 1.0 * (h > 0), "greater"),
+        ],
+    )
+    def test_names_the_line_where_the_chain_broke(self, leave, said):
+        w, x = leaf(2.0), leaf(3.0)
+        with mg.record_lines():
+            hidden = w * 5.0
+            gone = leave(hidden)
+            loss = x * gone
+        loss.backward()
+        answer = mg.why_no_grad(w)
+        assert said in answer
+        assert "test_diagnostics.py" in answer
+        assert x.grad is not None
+        assert mg.why_no_grad(x) == "it has a gradient"
+
+    def test_no_grad(self):
+        w, x = leaf(2.0), leaf(3.0)
+        with mg.record_lines():
+            with mg.no_grad():
+                hidden = w * 5.0
+            (x * hidden).backward()
+        assert "no_grad() took it out" in mg.why_no_grad(w)
+        assert "w * 5.0" in mg.why_no_grad(w)
+
+    def test_never_used(self):
+        w, x = leaf(2.0), leaf(3.0)
+        with mg.record_lines():
+            (x * 2).backward()
+        assert "is it used in the loss at all" in mg.why_no_grad(w)
+
+    def test_other_answers(self):
+        assert "requires_grad=True" in mg.why_no_grad(mg.tensor(1.0))
+        assert "retain_grad" in mg.why_no_grad(leaf(1.0) * 2)
+
+    def test_without_a_recording_it_says_how_to_make_one(self):
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(mg.why_no_grad(leaf(1.0))))
+        thread.start()  # a context of its own, in which nothing was ever recorded
+        thread.join()
+        assert "record_lines" in answers[0]
+
+
+class TestNoSilentDetach:
+    """Each of these works, or raises with the way to write it; none of them loses a gradient unnoticed."""
+
+    @pytest.mark.parametrize(
+        "leave",
+        [np.asarray, np.array, float, int, math.sin, copy.deepcopy, pickle.dumps, lambda t: np.array([t, t])],
+        ids=["asarray", "array", "float", "int", "math.sin", "deepcopy", "pickle", "list in np.array"],
+    )
+    @pytest.mark.parametrize("kind", ["computed", "grad", "jvp"])
+    def test_refused_in_every_mode(self, leave, kind):
+        def f(x):
+            leave(x * 2.0)
+            return x
+
+        run = {
+            "computed": lambda: f(leaf(1.0)),
+            "grad": lambda: mg.grad(f)(1.0),
+            "jvp": lambda: mg.jvp(f, (1.0,), (1.0,)),
+        }[kind]
+        with pytest.raises(DetachError, match=r"np\.stack|only leaves"):
+            run()
+
+    def test_random_numbers_refuse_tensors(self):
+        with pytest.raises(DetachError):
+            np.random.default_rng(0).normal(leaf(1.0) * 2)
+        with pytest.raises(DetachError):
+            random.Random(0).gauss(leaf(1.0) * 2, 1.0).real.__float__()
+
+    def test_in_place_ufuncs(self):
+        array = np.zeros(2)
+        with pytest.raises(DetachError, match="out="):
+            np.add(array, leaf(1.0, 2.0), out=array)
+        with pytest.raises(DetachError, match="out="):
+            array += leaf(1.0, 2.0)
+        assert not array.any()
+
+
+def test_recording_follows_asyncio_tasks():
+    async def recorded():
+        with mg.record_lines():
+            await asyncio.sleep(0)
+            t = leaf(1.0) * 2
+            await asyncio.sleep(0)
+        return t.node
+
+    async def not_recorded():
+        await asyncio.sleep(0)
+        t = leaf(1.0) * 2
+        await asyncio.sleep(0)
+        return t.node
+
+    async def both():
+        return await asyncio.gather(recorded(), not_recorded())
+
+    one, other = asyncio.run(both())
+    origin = one[5]
+    assert origin.text == "leaf(1.0) * 2"
+    assert "test_diagnostics.py" in origin.place
+    assert other[5] is None
