@@ -33,7 +33,7 @@ def entries(index: Any, shape: Any) -> Any:
     counted = shape[: len(parts)] if whole_rows else shape
     rows = np.arange(math.prod(counted)).reshape(counted)[index]
     width = math.prod(shape[len(counted) :])
-    return rows.reshape(-1, 1) * width + np.arange(width)
+    return rows if width == 1 else rows.reshape(-1, 1) * width + np.arange(width)
 
 
 @dispatching
