@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import rows_arrays
+import rows_scipy
+import rows_ufuncs
 from op_row import AS_CALLED, REFERENCES, A, Row, pairs, row, ways
 
 import microgd as mg
@@ -275,4 +277,18 @@ LINALG = [
     row(np.einsum, A((2, 3)), (0, 1), A((3, 2)), (1, 2)),
 ]
 
-ROWS: list[Row] = [*ELEMENTWISE, *NETWORK, *REDUCE, *SHAPE, *INDEX, *ASSIGN, *LINALG, *rows_arrays.ROWS]
+ROWS: list[Row] = [
+    *ELEMENTWISE,
+    *NETWORK,
+    *REDUCE,
+    *SHAPE,
+    *INDEX,
+    *ASSIGN,
+    *LINALG,
+    *rows_arrays.ROWS,
+    *rows_ufuncs.ROWS,
+    *rows_scipy.ROWS,
+]
+
+FLAT_FLOATS: list[Row] = [*rows_ufuncs.OF_FLOATS, *rows_scipy.OF_FLOATS]
+FLAT_INTEGERS: list[Row] = [*rows_ufuncs.OF_INTEGERS]

@@ -1,5 +1,6 @@
 """Derivative rules, one statement per function, one file per family. Importing this fills the table."""
 
+from microgd.core.primitive import LATE
 from microgd.ops import (
     arrange,
     cumulative,
@@ -15,6 +16,7 @@ from microgd.ops import (
     sorting,
     special,
     statistics,
+    ufunc_methods,
 )
 
 __all__ = [
@@ -32,4 +34,7 @@ __all__ = [
     "sorting",
     "special",
     "statistics",
+    "ufunc_methods",
 ]
+
+LATE["scipy.special"] = "microgd.ops.scipy_special"

@@ -1,5 +1,6 @@
 """Functions that NumPy lacks and networks need, each stable where the plain formula overflows."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from microgd.core.primitive import elementwise, general
 from microgd.ops.reduce import kept
 
 ZERO = np.float64(0.0)
+ERF = np.frompyfunc(math.erf, 1, 1)
+REAL = "real numbers only"
 
 
 @dispatching
@@ -66,6 +69,31 @@ def log_loss(x: Any, y: Any) -> Any:
 
 
 @dispatching
+def erf(x: Any) -> Any:
+    """Error function, 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x; scipy.special.erf is faster.
+
+    >>> import numpy as np
+    >>> from microgd.ops.special import erf
+    >>> erf(np.array([-np.inf, 0.0, np.inf]))
+    array([-1.,  0.,  1.])
+    """
+    return np.asarray(ERF(x), dtype=np.result_type(x, 0.0))[()]
+
+
+@dispatching
+def polygamma(n: Any, x: Any) -> Any:
+    """The n-th derivative of the digamma function at x, for a whole number n >= 0. Needs SciPy.
+
+    >>> from microgd.ops.special import polygamma
+    >>> float(polygamma(1, 1.0).round(4))  # pi**2 / 6
+    1.6449
+    """
+    from scipy.special import polygamma as of_arrays  # type: ignore[import-untyped, unused-ignore]
+
+    return of_arrays(n, x)
+
+
+@dispatching
 def logsumexp(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
     """log(sum(exp(a))) along an axis, without overflow.
 
@@ -104,10 +132,12 @@ def log_softmax(a: Any, axis: Any = -1) -> Any:
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
-elementwise(relu, lambda g, ans: gate(g, ans > 0))
+elementwise(erf, lambda g, x: g * (2 / math.sqrt(math.pi) * np.exp(-x * x)), note=REAL)
+elementwise(polygamma, None, lambda g, x, y: g * polygamma(x + 1, y), note=REAL)
+elementwise(relu, lambda g, ans: gate(g, ans > 0), note=REAL)
 elementwise(sigmoid, lambda g, ans: g * (ans * (1 - ans)))
-elementwise(softplus, lambda g, x: g * sigmoid(x))
-elementwise(log_loss, lambda g, x, y: g * (sigmoid(x) - y), lambda g, x: -g * x)
+elementwise(softplus, lambda g, x: g * sigmoid(x), note=REAL)
+elementwise(log_loss, lambda g, x, y: g * (sigmoid(x) - y), lambda g, x: -g * x, note=REAL)
 general(
     logsumexp,
     lambda g, x, axis, keepdims: kept(g, x.shape, axis, keepdims) * softmax(x, axis),

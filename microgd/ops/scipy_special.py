@@ -1,0 +1,219 @@
+"""scipy.special's ufuncs: rules that are imported when SciPy is in use, so that SciPy is never needed.
+
+A ufunc of SciPy arrives where NumPy's do; the first one without a row brings this file in. An operand whose derivative
+has no formula, such as the order of a Bessel function, refuses instead of passing for a constant. SciPy's functions
+that are not ufuncs (softmax, logsumexp, polygamma...) turn their arguments into arrays; microgd has its own of these.
+Formulas: NIST Digital Library of Mathematical Functions, dlmf.nist.gov, chapters 5 to 8, 10 and 13.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import special as sp  # type: ignore[import-untyped, unused-ignore]
+
+from microgd.core.box import dispatching
+from microgd.core.primitive import elementwise, flat
+from microgd.errors import UnsupportedError
+from microgd.ops.elementwise import power_base
+from microgd.ops.guard import over, times
+from microgd.ops.special import REAL, polygamma, sigmoid
+from microgd.ops.ufunc_methods import declare_outer
+
+TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
+ROOT_2PI = math.sqrt(2 * math.pi)
+DEGREE = math.pi / 180
+
+
+def no_formula(function: Any) -> Callable[..., Any]:
+    """The rule of an operand, usually an order or a parameter, of which no formula for the derivative is known."""
+
+    def refuse(g: Any) -> Any:
+        raise UnsupportedError(
+            f"{function.__name__}: its derivative with respect to an order or parameter has no closed formula; pass "
+            f"that as a plain number, or as mg.stop_gradient(it)."
+        )
+
+    return refuse
+
+
+# Error functions and the normal distribution.
+elementwise(sp.erf, lambda g, x: g * (TWO_OVER_ROOT_PI * np.exp(-x * x)))
+elementwise(sp.erfc, lambda g, x: g * (-TWO_OVER_ROOT_PI * np.exp(-x * x)))
+elementwise(sp.erfcx, lambda g, ans, x: times(g, 2 * x * ans - TWO_OVER_ROOT_PI), note="cancels beyond x = 1e4")
+elementwise(sp.erfi, lambda g, x: times(g, TWO_OVER_ROOT_PI * np.exp(x * x)))
+elementwise(sp.dawsn, lambda g, ans, x: g * (1 - 2 * x * ans), note="cancels beyond x = 1e4")
+elementwise(sp.erfinv, lambda g, ans: times(g, np.exp(ans * ans) / TWO_OVER_ROOT_PI))
+elementwise(sp.erfcinv, lambda g, ans: times(g, np.exp(ans * ans) / -TWO_OVER_ROOT_PI))
+elementwise(sp.ndtr, lambda g, x: g * (np.exp(-x * x / 2) / ROOT_2PI))
+elementwise(sp.ndtri, lambda g, ans: times(g, ROOT_2PI * np.exp(ans * ans / 2)))
+
+
+@dispatching
+def inverse_mills(x: Any) -> Any:
+    """The normal density over the normal distribution function, without underflow on either side."""
+    return math.sqrt(2 / math.pi) / sp.erfcx(x / -math.sqrt(2))
+
+
+elementwise(inverse_mills, lambda g, ans, x: g * (-ans * (x + ans)))
+elementwise(sp.log_ndtr, lambda g, x: g * inverse_mills(x))
+
+# Logistic functions, entropies and losses.
+elementwise(sp.expit, lambda g, ans: g * (ans * (1 - ans)))
+elementwise(sp.logit, lambda g, x: over(g, x * (1 - x)))
+elementwise(sp.log_expit, lambda g, x: g * sigmoid(-x))
+elementwise(sp.xlogy, lambda g, y: times(g, np.log(y)), lambda g, x, y: times(g, over(x, y)))
+elementwise(sp.xlog1py, lambda g, y: times(g, np.log1p(y)), lambda g, x, y: times(g, over(x, 1 + y)))
+elementwise(sp.entr, lambda g, x: times(g, -1 - np.log(x)))
+elementwise(sp.rel_entr, lambda g, x, y: times(g, 1 + np.log(over(x, y))), lambda g, x, y: -times(g, over(x, y)))
+elementwise(sp.kl_div, lambda g, x, y: times(g, np.log(over(x, y))), lambda g, x, y: times(g, 1 - over(x, y)))
+elementwise(sp.huber, lambda g, x, y: g * np.maximum(np.abs(y) - x, 0), lambda g, x, y: g * np.clip(y, -x, x))
+
+
+def pseudo_huber_delta(g: Any, x: Any, y: Any) -> Any:
+    length = np.hypot(x, y)
+    return times(g, over((length - x) * (length - x), length))
+
+
+elementwise(sp.pseudo_huber, pseudo_huber_delta, lambda g, x, y: times(g, over(x * y, np.hypot(x, y))))
+
+
+# Powers, exponentials and logarithms, some of them again in SciPy's own edition.
+def boxcox_slope(log: Any, power: Any) -> Any:
+    """d((exp(power log) - 1) / power)/d(power): near 0 by an integral, log**2 times that of t exp(t power log)."""
+    near = np.abs(times(power, log)) < 1
+    inner, outer = np.where(near, log, 0), np.where(near, 1, power)
+    e = times(outer, log)
+    far = (times(np.exp(e), log) - np.expm1(e) / outer) / outer
+    return np.where(near, inner * inner * sp.hyp1f1(2, 3, power * inner) / 2, far)
+
+
+elementwise(sp.boxcox, lambda g, x, y: times(g, x ** (y - 1)), lambda g, x, y: times(g, boxcox_slope(np.log(x), y)))
+elementwise(
+    sp.boxcox1p,
+    lambda g, x, y: times(g, (1 + x) ** (y - 1)),
+    lambda g, x, y: times(g, boxcox_slope(np.log1p(x), y)),
+)
+elementwise(sp.powm1, power_base, lambda g, ans, x: times(g, times(ans + 1, np.log(x))))
+elementwise(sp.exprel, lambda g, x: times(g, sp.hyp1f1(2, 3, x) / 2))
+elementwise(sp.exp2, lambda g, ans: times(g, ans * math.log(2)))
+elementwise(sp.exp10, lambda g, ans: times(g, ans * math.log(10)))
+elementwise(sp.expm1, lambda g, ans: times(g, ans + 1))
+elementwise(sp.log1p, lambda g, x: over(g, 1 + x))
+elementwise(sp.cbrt, lambda g, ans: times(g, 1 / (3 * ans * ans)))
+elementwise(sp.exp1, lambda g, x: -over(times(g, np.exp(-x)), x))
+elementwise(sp.expi, lambda g, x: over(times(g, np.exp(x)), x))
+
+
+# Trigonometry in degrees.
+elementwise(sp.sindg, lambda g, x: g * (DEGREE * sp.cosdg(x)))
+elementwise(sp.cosdg, lambda g, x: g * (-DEGREE * sp.sindg(x)))
+elementwise(sp.tandg, lambda g, ans: g * (DEGREE * (1 + ans * ans)))
+elementwise(sp.cotdg, lambda g, ans: g * (-DEGREE * (1 + ans * ans)))
+elementwise(sp.cosm1, lambda g, x: g * -np.sin(x))
+
+# Gamma and beta functions.
+elementwise(sp.gamma, lambda g, ans, x: times(g, ans * sp.psi(x)))
+elementwise(sp.gammaln, lambda g, x: g * sp.psi(x))
+elementwise(sp.loggamma, lambda g, x: g * sp.psi(x))
+elementwise(sp.psi, lambda g, x: g * polygamma(1, x), note=REAL)
+
+
+def rgamma_slope(x: Any) -> Any:
+    """d(1 / gamma(x))/dx, left of 1/2 by reflection: it is finite at the poles of gamma too."""
+    left, right = np.where(x < 0.5, x, 0.5), np.where(x < 0.5, 0.5, x)
+    turned = np.cos(math.pi * left) - np.sin(math.pi * left) * sp.psi(1 - left) / math.pi
+    return np.where(x < 0.5, sp.gamma(1 - left) * turned, -sp.rgamma(right) * sp.psi(right))
+
+
+elementwise(sp.rgamma, lambda g, x: g * rgamma_slope(x))
+elementwise(
+    sp.beta,
+    lambda g, ans, x, y: g * (ans * (sp.psi(x) - sp.psi(x + y))),
+    lambda g, ans, x, y: g * (ans * (sp.psi(y) - sp.psi(x + y))),
+)
+elementwise(
+    sp.betaln,
+    lambda g, x, y: g * (sp.psi(x) - sp.psi(x + y)),
+    lambda g, x, y: g * (sp.psi(y) - sp.psi(x + y)),
+)
+
+
+def gamma_density(a: Any, x: Any) -> Any:
+    return np.exp(sp.xlogy(a - 1, x) - x - sp.gammaln(a))
+
+
+def beta_density(a: Any, b: Any, x: Any) -> Any:
+    return np.exp(sp.xlogy(a - 1, x) + sp.xlog1py(b - 1, -x) - sp.betaln(a, b))
+
+
+elementwise(sp.gammainc, no_formula(sp.gammainc), lambda g, x, y: times(g, gamma_density(x, y)))
+elementwise(sp.gammaincc, no_formula(sp.gammaincc), lambda g, x, y: times(g, -gamma_density(x, y)))
+elementwise(sp.gammaincinv, no_formula(sp.gammaincinv), lambda g, ans, x: over(g, gamma_density(x, ans)))
+elementwise(sp.gammainccinv, no_formula(sp.gammainccinv), lambda g, ans, x: -over(g, gamma_density(x, ans)))
+elementwise(
+    sp.betainc,
+    no_formula(sp.betainc),
+    no_formula(sp.betainc),
+    lambda g, x, y, z: times(g, beta_density(x, y, z)),
+)
+elementwise(
+    sp.betaincinv,
+    no_formula(sp.betaincinv),
+    no_formula(sp.betaincinv),
+    lambda g, ans, x, y: over(g, beta_density(x, y, ans)),
+)
+
+# Bessel functions: the derivative is half the difference, or sum, of the neighbours in order.
+elementwise(sp.j0, lambda g, x: g * -sp.j1(x))
+elementwise(sp.j1, lambda g, x: g * ((sp.j0(x) - sp.jv(2, x)) / 2))
+elementwise(sp.jv, no_formula(sp.jv), lambda g, x, y: g * ((sp.jv(x - 1, y) - sp.jv(x + 1, y)) / 2))
+elementwise(sp.y0, lambda g, x: times(g, -sp.y1(x)))
+elementwise(sp.y1, lambda g, x: times(g, (sp.y0(x) - sp.yv(2, x)) / 2))
+elementwise(sp.yn, no_formula(sp.yn), lambda g, x, y: times(g, (sp.yv(x - 1, y) - sp.yv(x + 1, y)) / 2))
+elementwise(sp.yv, no_formula(sp.yv), lambda g, x, y: times(g, (sp.yv(x - 1, y) - sp.yv(x + 1, y)) / 2))
+elementwise(sp.i0, lambda g, x: times(g, sp.i1(x)))
+elementwise(sp.i1, lambda g, x: times(g, (sp.i0(x) + sp.iv(2, x)) / 2))
+elementwise(sp.iv, no_formula(sp.iv), lambda g, x, y: times(g, (sp.iv(x - 1, y) + sp.iv(x + 1, y)) / 2))
+elementwise(sp.k0, lambda g, x: times(g, -sp.k1(x)))
+elementwise(sp.k1, lambda g, x: times(g, (sp.k0(x) + sp.kv(2, x)) / -2))
+elementwise(sp.kn, no_formula(sp.kn), lambda g, x, y: times(g, (sp.kv(x - 1, y) + sp.kv(x + 1, y)) / -2))
+elementwise(sp.kv, no_formula(sp.kv), lambda g, x, y: times(g, (sp.kv(x - 1, y) + sp.kv(x + 1, y)) / -2))
+
+
+def ive_slope(g: Any, ans: Any, x: Any, y: Any) -> Any:
+    if y.dtype.kind == "c":
+        raise UnsupportedError(
+            "ive: exp(-|Re z|) makes it no holomorphic function; use scipy.special.iv of complex numbers"
+        )
+    return times(g, (sp.ive(x - 1, y) + sp.ive(x + 1, y)) / 2 - np.sign(y) * ans)
+
+
+elementwise(sp.i0e, lambda g, ans, x: g * (sp.i1e(x) - np.sign(x) * ans))
+elementwise(sp.i1e, lambda g, ans, x: g * ((sp.i0e(x) + sp.ive(2, x)) / 2 - np.sign(x) * ans))
+elementwise(sp.ive, no_formula(sp.ive), ive_slope, note=REAL)
+elementwise(sp.k0e, lambda g, ans, x: times(g, ans - sp.k1e(x)))
+elementwise(sp.k1e, lambda g, ans, x: times(g, ans - (sp.k0e(x) + sp.kve(2, x)) / 2))
+elementwise(sp.kve, no_formula(sp.kve), lambda g, ans, x, y: times(g, ans - (sp.kve(x - 1, y) + sp.kve(x + 1, y)) / 2))
+
+# Hypergeometric functions, and elliptic integrals by them.
+elementwise(sp.hyp0f1, no_formula(sp.hyp0f1), lambda g, x, y: times(g, sp.hyp0f1(x + 1, y) / x))
+elementwise(
+    sp.hyp1f1,
+    no_formula(sp.hyp1f1),
+    no_formula(sp.hyp1f1),
+    lambda g, x, y, z: times(g, sp.hyp1f1(x + 1, y + 1, z) * (x / y)),
+)
+elementwise(
+    sp.hyp2f1,
+    no_formula(sp.hyp2f1),
+    no_formula(sp.hyp2f1),
+    no_formula(sp.hyp2f1),
+    lambda g, x, y, z, x3: times(g, sp.hyp2f1(x + 1, y + 1, z + 1, x3) * (x * y / z)),
+)
+elementwise(sp.ellipk, lambda g, x: times(g, sp.hyp2f1(1.5, 1.5, 2, x) * (math.pi / 8)))
+elementwise(sp.ellipe, lambda g, x: times(g, sp.hyp2f1(0.5, 1.5, 2, x) * (-math.pi / 8)))
+
+flat(sp.gammasgn, sp.round)
+declare_outer()
