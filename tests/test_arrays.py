@@ -91,6 +91,34 @@ def test_ties_keep_the_whole_gradient(seed):
         assert np.isclose(shift, f(x + 1.0) - f(x))
 
 
+METHODS = [
+    "inverted_cdf",
+    "averaged_inverted_cdf",
+    "closest_observation",
+    "interpolated_inverted_cdf",
+    "hazen",
+    "weibull",
+    "linear",
+    "median_unbiased",
+    "normal_unbiased",
+    "lower",
+    "higher",
+    "midpoint",
+    "nearest",
+]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@given(seed=seeds)
+def test_quantiles_by_every_method(method, seed):
+    """NumPy's value, and shares of the entries that add up to one."""
+    rng = np.random.default_rng(seed)
+    x, q = rng.permutation(np.arange(7.0)) * 10, rng.uniform(0, 1, 3)
+    shares = mg.jacobian(lambda x: np.quantile(x, q, method=method))(x)
+    np.testing.assert_allclose(shares @ x, np.quantile(x, q, method=method), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-12)
+
+
 def test_points():
     np.testing.assert_array_equal(mg.grad(np.median)(np.array([1.0, 5.0, 2.0, 9.0])), [0, 0.5, 0.5, 0])
     np.testing.assert_array_equal(mg.grad(np.median)(np.array([inf, 1.0, 2.0])), [0, 0, 1])
@@ -159,6 +187,8 @@ EMPTY = [
     lambda x: np.delete(x, [], axis=0),
     lambda x: np.append(x, 1.0),
     lambda x: np.resize(x, (2, 2)),
+    lambda x: np.diagonal(x, 3),
+    lambda x: np.sum(x, axis=1, dtype=np.float32),
     lambda x: np.pad(x, 2),
     lambda x: np.pad(x, ((0, 0), (0, 1)), "constant", constant_values=3.0),
     lambda x: np.max(x, axis=1, initial=0.0) if x.shape[1] else x,
