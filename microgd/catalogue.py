@@ -81,13 +81,15 @@ def public_name(function: Any) -> str | None:
     """Where users find a function, or None if it is not for them."""
     if function in SPOKEN:
         return SPOKEN[function]
+    name = getattr(function, "__name__", str(function))
     owner = getattr(function, "__self__", None)
     if isinstance(owner, np.ufunc):
-        return f"{public_name(owner)}.{function.__name__}"
+        return f"{public_name(owner)}.{name}"
     for module in PUBLIC:
-        if getattr(sys.modules.get(module), function.__name__, None) is function:
-            return f"{module}.{function.__name__}"
-    return None if function.__module__.startswith("microgd.") else f"{function.__module__}.{function.__qualname__}"
+        if getattr(sys.modules.get(module), name, None) is function:
+            return f"{module}.{name}"
+    home = getattr(function, "__module__", None) or "numpy"  # methods of arrays do not say where they come from
+    return None if home.startswith("microgd.") else f"{home}.{getattr(function, '__qualname__', name)}"
 
 
 def modes(row: Primitive) -> str:
@@ -155,7 +157,7 @@ def supported(function: Callable[..., Any] | None = None) -> Catalogue | Entry:
         return whole()
     row = TABLE.get(function) or late(function)
     if row is None or row.form == "undeclared":
-        return Entry(public_name(function) or function.__name__, "unsupported", "", "", "", str(undeclared(function)))
+        return Entry(public_name(function) or str(function), "unsupported", "", "", "", str(undeclared(function)))
     return entry(row)
 
 

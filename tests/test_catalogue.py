@@ -77,6 +77,9 @@ def test_an_unsupported_function_says_so_and_what_is_near():
     assert not answer
     assert answer.form == "unsupported"
     assert "sinh" in answer.notes
+    assert supported(np.ndarray.byteswap).name == "numpy.ndarray.byteswap"
+    assert not supported(np.frompyfunc(math.sin, 1, 1))
+    assert not supported(np.vectorize(math.sin))
     with pytest.raises(mg.errors.UnsupportedError) as raised:
         np.packbits(mg.tensor(1.0, requires_grad=True))
     assert supported(np.packbits).notes == str(raised.value)
