@@ -67,6 +67,8 @@ class Catalogue(tuple[Entry, ...]):
             for row in self.rows()
         )
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         body = "".join(f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in row)}</tr>" for row in self.rows())
         return f"<table>{body}</table>"

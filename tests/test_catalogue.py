@@ -87,7 +87,7 @@ def test_an_unsupported_function_says_so_and_what_is_near():
 
 def test_it_prints_as_a_table():
     table = whole()
-    lines = str(table).splitlines()
+    lines = repr(table).splitlines()
     assert len(lines) == len(table) + 1
     assert lines[0].split() == [field.name for field in fields(Entry)]
     assert table._repr_html_().count("<tr>") == len(lines)
