@@ -105,7 +105,6 @@ OF_FLOATS = [
     row(np.linalg.matrix_rank, real),
     row(np.einsum_path, "ij,kj", real, real),
     *[row(f, real, axis=1) for f in (np.logical_and.reduce, np.logical_or.reduce)],
-    row(np.full_like, real, 7.0),
     row(np.argpartition, real, 1),
     *[row(f, real, sure) for f in (np.floor_divide, np.heaviside, np.less, np.less_equal, np.greater)],
     *[row(f, real, sure) for f in (np.greater_equal, np.equal, np.not_equal, np.isclose, np.allclose, np.isin)],
