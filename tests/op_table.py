@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import rows_arrays
+import rows_linalg
 import rows_scipy
 import rows_ufuncs
 from op_row import AS_CALLED, REFERENCES, A, Row, pairs, row, ways
@@ -20,6 +21,7 @@ import microgd as mg
 from microgd.ops.guard import over, times
 from microgd.ops.index import scatter
 from microgd.ops.special import log_loss
+from microgd.transforms.checkpoint import checkpointed
 
 
 def assigned(a: Any, index: Any, b: Any) -> Any:
@@ -37,6 +39,8 @@ def reduced(a: Any, axis: Any, keepdims: bool) -> Any:
 AS_CALLED |= {
     np.ndarray.astype: lambda x, dtype: x.astype(dtype),
     operator.setitem: assigned,
+    np.full_like: lambda value: np.full_like(value * np.ones((2, 3)), value),
+    checkpointed: mg.checkpoint(lambda x, y: np.tanh(x @ y) @ y),
 }
 REFERENCES |= {
     times: np.multiply,
@@ -151,7 +155,10 @@ REDUCE = [
     row(np.minimum.reduce, A((3, 2), "even"), axis=1),
 ]
 
+TRANSFORMS = [row(checkpointed, A((2, 3)), A((3, 3)))]
+
 SHAPE = [
+    row(np.full_like, A(())),
     row(np.reshape, A((2, 3)), (3, 2)),
     row(np.reshape, A((2, 3)), -1),
     row(np.ravel, A((2, 3))),
@@ -280,12 +287,14 @@ LINALG = [
 ROWS: list[Row] = [
     *ELEMENTWISE,
     *NETWORK,
+    *TRANSFORMS,
     *REDUCE,
     *SHAPE,
     *INDEX,
     *ASSIGN,
     *LINALG,
     *rows_arrays.ROWS,
+    *rows_linalg.ROWS,
     *rows_ufuncs.ROWS,
     *rows_scipy.ROWS,
 ]

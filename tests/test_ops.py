@@ -6,7 +6,7 @@ import operator
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from op_table import ROWS, Row
 
@@ -15,6 +15,7 @@ from microgd.core.primitive import TABLE
 from microgd.core.tree import leaves_of
 
 seeds = st.integers(0, 2**32 - 1)
+few = settings(max_examples=settings().max_examples // 5)  # numeric derivatives of every row take most of the time
 every_row = pytest.mark.parametrize("row", ROWS, ids=str)
 
 
@@ -76,6 +77,7 @@ def test_gradient_has_shape_and_dtype_of_its_input(row):
 
 
 @every_row
+@few
 @given(seed=seeds)
 def test_first_derivative(row, seed):
     f, values = scalarised(row, seed), row.draw(seed)
@@ -84,6 +86,7 @@ def test_first_derivative(row, seed):
 
 
 @every_row
+@few
 @given(seed=seeds)
 def test_second_derivative(row, seed):
     f, values = scalarised(row, seed), row.draw(seed)

@@ -9,6 +9,7 @@ know any interpreter, nor any rule.
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NoReturn, Self
@@ -41,18 +42,14 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     if row is None or row.form == "undeclared":
         raise undeclared(function)
     if row.form == "composed":
-        return row.forward(*args, **kwargs)
+        return run_composed(row, args, kwargs)
     if row.bind is positional and (not kwargs or row.form == "flat"):
         operands, params = args, kwargs
     else:
         try:
             operands, params = row.bind(*args, **kwargs)
         except TypeError as error:
-            reason = str(error).replace("<lambda>()", row.name)
-            raise UnsupportedError(
-                f"{row.name}: {reason}; of this function's arguments only those with a derivative rule are accepted on "
-                f"tensors. Leave the argument out, or write the step as a separate operation."
-            ) from None
+            raise unsupported(row, error) from None
     if len(operands) == 1 and isinstance(operands[0], Box):
         return operands[0].apply(row, params)
     for x in operands:
@@ -60,6 +57,27 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
             operands = tuple([np.asarray(x) if type(x) in (list, tuple) else x for x in operands])
             break
     return dispatch(row, operands, params)
+
+
+def run_composed(row: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run the program that a function is made of; arguments that it does not take are refused by name."""
+    try:
+        return row.forward(*args, **kwargs)
+    except TypeError:
+        try:
+            inspect.signature(row.forward).bind(*args, **kwargs)
+        except TypeError as error:
+            raise unsupported(row, error) from None
+        raise
+
+
+def unsupported(row: Primitive, error: TypeError) -> UnsupportedError:
+    """The error for arguments that a row does not take."""
+    reason = str(error).replace("<lambda>()", row.name)
+    return UnsupportedError(
+        f"{row.name}: {reason}; of this function's arguments only those with a derivative rule are accepted on "
+        f"tensors. Leave the argument out, or write the step as a separate operation."
+    )
 
 
 def dispatching(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -165,7 +183,10 @@ class Box:
             "functions (np.sin instead of math.sin), and collect values with np.stack or mg.array."
         )
 
-    __float__ = __int__ = __complex__ = __index__ = __array__ = __reduce__ = item = tolist = refuse
+    __float__ = __int__ = __complex__ = __index__ = __array__ = item = tolist = refuse
+
+    def __reduce__(self) -> Any:
+        self.refuse()
 
     # What an array knows about itself.
     shape = property(lambda self: self.value.shape)
@@ -216,12 +237,17 @@ class Box:
     relu: Callable[..., Any]
     sigmoid: Callable[..., Any]
     softmax: Callable[..., Any]
-    all, any = method(np.all), method(np.any)
-    argmax, argmin, argsort = method(np.argmax), method(np.argmin), method(np.argsort)
+    all, any, nonzero = method(np.all), method(np.any), method(np.nonzero)
+    argmax, argmin = method(np.argmax), method(np.argmin)
+    argsort, argpartition = method(np.argsort), method(np.argpartition)
     astype = method(np.ndarray.astype)
+    choose, compress = method(np.choose), method(np.compress)
+    repeat, take = method(np.repeat), method(np.take)
     clip, copy = method(np.clip), method(np.copy)
     conj = conjugate = method(np.conjugate)
-    dot = method(np.dot)
+    cumsum, cumprod = method(np.cumsum), method(np.cumprod)
+    diagonal, trace = method(np.diagonal), method(np.trace)
+    dot, searchsorted = method(np.dot), method(np.searchsorted)
     max, min = method(np.max), method(np.min)
     mean, sum, prod = method(np.mean), method(np.sum), method(np.prod)
     ravel, squeeze, swapaxes = method(np.ravel), method(np.squeeze), method(np.swapaxes)

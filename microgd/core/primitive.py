@@ -116,12 +116,12 @@ def elementwise(function: Callable[..., Any], *rules: Rule | None, signature: st
     _declare("elementwise", function, rules, signature, **parts)
 
 
-def linear(function: Callable[..., Any], *rules: Rule, signature: str = "", **parts: Any) -> None:
+def linear(function: Callable[..., Any], *rules: Rule | None, signature: str = "", **parts: Any) -> None:
     """Declare a function linear in all its operands together: rules are transposes."""
     _declare("linear", function, rules, signature, **parts)
 
 
-def bilinear(function: Callable[..., Any], *rules: Rule, signature: str = "", **parts: Any) -> None:
+def bilinear(function: Callable[..., Any], *rules: Rule | None, signature: str = "", **parts: Any) -> None:
     """Declare a function linear in each operand alone: rules are transposes per operand."""
     _declare("bilinear", function, rules, signature, **parts)
 

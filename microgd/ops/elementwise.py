@@ -247,5 +247,5 @@ flat(np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.gcd, np.l
 flat(np.isnan, np.isinf, np.isfinite, np.isposinf, np.isneginf, np.signbit, np.isreal, np.iscomplex)
 flat(np.isclose)
 flat(np.allclose, np.array_equal, np.array_equiv, batch="loop")
-flat(np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.shape, np.ndim, np.size)
+flat(np.zeros_like, np.ones_like, np.empty_like, np.shape, np.ndim, np.size)
 flat(np.isrealobj, np.iscomplexobj, np.result_type, np.min_scalar_type)

@@ -35,15 +35,14 @@ def gather_back(g: Any, index: Any, length: Any) -> Any:
     return scatter(g, places(index, g.ndim - 1), (*g.shape[:-1], length))
 
 
-no_derivative: Any = None  # of an index
 bilinear(
     gather,
     lambda g, x_shape, y: gather_back(g, y, x_shape[-1]),
-    no_derivative,
+    None,
     signature="x, index",
     batch="stack",
 )
-bilinear(gather_back, lambda g, y: gather(g, y), no_derivative, signature="g, index, length", batch="stack")
+bilinear(gather_back, lambda g, y: gather(g, y), None, signature="g, index, length", batch="stack")
 
 
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:

@@ -74,6 +74,15 @@ elementwise(np.copy, lambda g: g, signature="a")
 elementwise(np.ndarray.astype, lambda g: g, signature="a, dtype", forward=lambda a, dtype: a.astype(dtype))
 
 
+def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None) -> Any:
+    """Copies of a value, which may be a tensor, in the shape and dtype of another."""
+    copies = np.broadcast_to(fill_value, np.shape(a) if shape is None else shape)
+    return copies.astype(a.dtype if dtype is None else dtype)
+
+
+composed(np.full_like, full_like)
+
+
 def piece(g: Any, i: Any, xs_shape: Any, axis: Any) -> Any:
     """The part of a concatenation's cotangent that belongs to operand i."""
     if axis is None:  # operands were flattened first

@@ -315,7 +315,6 @@ OF_ONE_EXAMPLE: dict[Callable[..., Any], Callable[..., Any]] = {
     np.zeros_like: like(np.zeros_like),
     np.ones_like: like(np.ones_like),
     np.empty_like: like(np.empty_like),
-    np.full_like: like(np.full_like),
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
     np.size: lambda a: a.size,

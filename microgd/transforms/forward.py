@@ -82,7 +82,7 @@ def push_linear(row: Primitive, ans: Array, values: list[Any], tangents: list[An
 def push_bilinear(row: Primitive, ans: Array, values: list[Any], tangents: list[Any], params: dict[str, Any]) -> Any:
     terms = []
     for i, t in enumerate(tangents):
-        if t is not None:
+        if t is not None and row.rules[i] is not None:
             terms.append(dispatch(row, (*values[:i], t, *values[i + 1 :]), params))
     return summed(terms)
 
@@ -96,7 +96,10 @@ def push_general(row: Primitive, ans: Array, values: list[Any], tangents: list[A
             terms.append(rule(t, *saved))
         elif t is not None and row.rules[i] is not None:
             _, _, *saved = row.keeps[i](None, i, ans, *values, **params)
-            _, transpose = vjp(lambda u, i=i, saved=saved: row.rules[i](u, *saved), np.zeros_like(ans))
+            pulled, transpose = vjp(lambda u, i=i, saved=saved: row.rules[i](u, *saved), np.zeros_like(ans))
+            t = (
+                t if t.shape == pulled.shape else np.broadcast_to(t, pulled.shape)
+            )  # as a rule may leave it to the sweep
             terms.append(conjugate(transpose(conjugate(t))[0]))  # the transpose, without vjp's complex conjugates
     return summed(terms)
 
