@@ -7,27 +7,22 @@ disagrees, finite differences have the casting vote. The causes are looked for i
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.linalg import LinAlgError
 
 from microgd.check.diagnosis import Diagnosis, table
-from microgd.check.evidence import Graph, plain
-from microgd.check.hypotheses import STAGES, Case, Hypothesis, Sample, constants, near
-from microgd.core.tape import conjugate
-from microgd.core.tensor import differentiable
-from microgd.core.tree import flatten, tree_map
-from microgd.errors import GraphError, MicrogdError, OptionError
+from microgd.check.evidence import Case, Graph, Sample
+from microgd.check.hypotheses import STAGES, Hypothesis, near
+from microgd.check.trial import Run, StructureError, Trial, agree, same
+from microgd.errors import MicrogdError, OptionError
 
 Array = Any
 Finding = tuple[str, str, float]  # cause, verdict, confidence
 MOVES = 3
-SPREADS = (0.3, 0.05, 0.005)
 SURE = 0.99
 OF_SHAPE = ("missing sum", "transposed", "wrong axis")  # what can explain a gradient of the wrong shape
 
@@ -62,7 +57,8 @@ def check_derivation(
 
     def answer(_: Any, *given: Any) -> dict[int, Any]:
         out = claimed(*given)
-        return dict(zip([n % len(inputs) for n in numbers], (out,) if isinstance(argnums, int) else out, strict=True))
+        parts = (out,) if isinstance(argnums, int) else out
+        return dict(zip([n % len(inputs) for n in numbers], counted(parts, len(numbers)), strict=True))
 
     return examine(f, answer, inputs, None)
 
@@ -84,146 +80,17 @@ def check_vjp(f: Callable[..., Any], claimed: Callable[..., Any], *inputs: Any) 
 
     def answer(g: Any, *given: Any) -> dict[int, Any]:
         out = claimed(g, *given)
-        parts = (out,) if len(given) == 1 else out
+        parts = counted((out,) if len(given) == 1 else out, len(given))
         return {n: part for n, part in enumerate(parts) if part is not None}
 
     return examine(f, answer, inputs, np.random.default_rng(0))
 
 
-@dataclass
-class Run:
-    """One point with a cotangent: what is true there and what was claimed, by leaf of the inputs."""
-
-    leaves: list[Any]
-    graph: Graph
-    seeds: list[Array]
-    claims: dict[int, Array]
-
-    @cached_property
-    def roots(self) -> dict[int, Array]:
-        found: dict[int, Array] = {}
-        for root, g in zip(self.graph.roots, self.seeds, strict=True):
-            if root is not None:
-                found[root] = found.get(root, 0) + conjugate(g)
-        return found
-
-    @cached_property
-    def cotangents(self) -> dict[int, Array]:
-        return self.graph.pull(self.roots)
-
-    def true(self, leaf: int, cotangents: dict[int, Array] | None = None) -> Array:
-        found = (self.cotangents if cotangents is None else cotangents).get(self.graph.leaves[leaf])
-        return np.zeros_like(self.leaves[leaf]) if found is None else conjugate(found)
-
-
-class Trial:
-    """The function, the claim and the inputs, with everything that is needed to call them again elsewhere."""
-
-    def __init__(self, f: Callable[..., Any], answer: Callable[..., dict[int, Any]], inputs: Any, random: Any) -> None:
-        self.f, self.answer, self.random = f, answer, random
-        entries, self.build = flatten(tree_map(plain, inputs))
-        self.paths = [(int(path[1 : path.index("]")]), path[path.index("]") + 1 :]) for path, _ in entries]
-        self.given = [np.asarray(x)[()] if differentiable(np.asarray(x)) else x for _, x in entries]
-        self.floats = [differentiable(np.asarray(x)) for x in self.given]
-        self.leaves = [doubled(x) if pick else x for x, pick in zip(self.given, self.floats, strict=True)]
-        names = parameter_names(f, len(inputs))
-        self.names = [names[n] + path for n, path in self.paths]
-        with np.errstate(all="ignore"):
-            found, self.build_out = flatten(f(*self.copies(self.given)))
-        self.outputs = [np.asarray(plain(x)) for _, x in found]
-        if random is None and [x.shape for x in self.outputs] != [()]:
-            raise GraphError(
-                f"check_derivation: expected a function with a scalar output, got shapes "
-                f"{', '.join(str(x.shape) for x in self.outputs)}; reduce it to a loss, or use check_vjp."
-            )
-        self.chosen = self.floats
-
-    def copies(self, leaves: list[Any]) -> Any:
-        """The inputs made of these leaves; copies, so that nobody can write into ours."""
-        return self.build([np.array(x)[()] if pick else x for x, pick in zip(leaves, self.floats, strict=True)])
-
-    def seeds(self) -> list[Array]:
-        """Cotangents for every output: random ones, or 1 for a loss."""
-        if self.random is None:
-            return [np.ones((), x.dtype)[()] for x in self.outputs]
-        return [self.random.normal(size=x.shape).astype(x.dtype)[()] for x in self.outputs]
-
-    def graph(self, leaves: list[Any]) -> Graph:
-        with np.errstate(all="ignore"):
-            return Graph(self.f, self.copies(leaves), self.chosen)
-
-    def claims(self, leaves: list[Any], seeds: list[Array]) -> dict[int, Array]:
-        """What is claimed, by leaf."""
-        with np.errstate(all="ignore"):
-            parts = self.answer(self.build_out([np.array(g)[()] for g in seeds]), *self.copies(leaves))
-        found = {}
-        for n, part in parts.items():
-            mine = [(leaf, path) for leaf, (owner, path) in enumerate(self.paths) if owner == n and self.floats[leaf]]
-            if [path for _, path in mine] == [""]:
-                found[mine[0][0]] = np.asarray(plain(part))
-                continue
-            got = dict(flatten(part)[0])
-            if missing := [path for _, path in mine if path not in got]:
-                raise StructureError(
-                    f"claimed gives no gradient for {', '.join(missing)} of input {n}; it has {list(got)}."
-                )
-            found.update({leaf: np.asarray(plain(got[path])) for leaf, path in mine})
-        return found
-
-    def run(self, leaves: list[Any], seeds: list[Array] | None = None) -> Run:
-        seeds = [doubled(g) for g in seeds or self.seeds()]
-        return Run(leaves, self.graph(leaves), seeds, self.claims(leaves, seeds))
-
-    def slope(self, run: Run, leaf: int, d: Array, side: int = 0) -> tuple[float, float]:
-        """The slope of <g, f> along ``d`` in one leaf by finite differences (central, or to one side); and |<g, f>|."""
-        x = run.leaves[leaf]
-        h = float(np.cbrt(np.finfo(float).eps)) * max(1.0, float(np.max(np.abs(x), initial=0)))
-
-        def value(step: float) -> float:
-            leaves = [x + step * d if k == leaf else other for k, other in enumerate(run.leaves)]
-            with np.errstate(all="ignore"):
-                outs, _ = flatten(self.f(*self.copies(leaves)))
-            return sum(np.vdot(g, plain(out)).real for g, (_, out) in zip(run.seeds, outs, strict=True))
-
-        ahead, behind = (h if side >= 0 else 0.0), (h if side <= 0 else 0.0)
-        here = value(ahead)
-        return (here - value(-behind)) / (ahead + behind), abs(here)
-
-    def shifted(self, run: Run, leaf: int, rng: np.random.Generator) -> Run:
-        """A run so close that only what jumps can have changed."""
-        leaves = list(run.leaves)
-        x = leaves[leaf]
-        leaves[leaf] = x + 1e-4 * max(1.0, float(np.max(np.abs(x), initial=0))) * rng.normal(size=np.shape(x))
-        return self.run(leaves)
-
-    def sample(self, run: Run, leaf: int) -> Sample:
-        rerun = lambda leaves: Graph(self.f, self.copies(leaves), self.chosen)
-        return Sample(run.graph, run.cotangents, run.leaves, run.roots, conjugate(run.claims[leaf]), leaf, rerun)
-
-    def lengths(self, graph: Graph) -> dict[int, str]:
-        """The lengths that constants may be made of: m for what is summed or for the first axis, then n, p, q..."""
-        shapes = [np.shape(x) for x in self.leaves] + [graph.shape_of(k) for k in range(len(graph.nodes))]
-        found = [*graph.groups(), *(shape[0] for shape in shapes if shape), *(n for shape in shapes for n in shape)]
-        found += [int(np.prod(shape)) for shape in shapes]
-        return dict(zip([n for n in dict.fromkeys(found) if n > 1], "mnpqrstuvw", strict=False))
-
-    def moved(self, rng: np.random.Generator) -> Run | None:
-        """A run nearby, at the first distance where everything is finite."""
-        for spread in SPREADS:
-            leaves = list(self.leaves)
-            for leaf in self.checked:
-                leaves[leaf] = nearby(leaves[leaf], rng, spread)
-            try:
-                run = self.run(leaves)
-            except (ValueError, ArithmeticError, IndexError, LinAlgError):
-                continue
-            if all(np.isfinite(x).all() for x in [*run.graph.outputs, *map(run.true, self.checked)]):
-                return run
-        return None
-
-
-class StructureError(Exception):
-    """A claim whose containers are not those of the inputs."""
+def counted(parts: Any, count: int) -> Any:
+    """The answers of a claim about several inputs."""
+    if not isinstance(parts, tuple | list) or len(parts) != count:
+        raise StructureError(f"Expected a tuple of {count} gradients, one per input, got {type(parts).__name__}.")
+    return parts
 
 
 def examine(f: Callable[..., Any], answer: Callable[..., Any], inputs: tuple[Any, ...], random: Any) -> Diagnosis:
@@ -278,37 +145,24 @@ class Judge:
         first, claim = self.runs[0], self.runs[0].claims[self.leaf]
         true = first.true(self.leaf)
         if not self.steady:
-            yield (
-                "nondeterministic",
-                "The function gives another value when it is called again with the same input.",
-                SURE,
-            )
+            yield "nondeterministic", "Called again with the same input, the function gives another value.", SURE
         if not np.isfinite(true).all():
             if agree(claim, true, first):
                 return
             yield "not finite", "The derivative itself is not finite at this input.", SURE
         if not np.isfinite(claim).all():
-            yield (
-                "not finite",
-                f"{np.sum(~np.isfinite(claim))} claimed entries are NaN or infinite; the true ones are finite.",
-                SURE,
-            )
+            count = np.sum(~np.isfinite(claim))
+            yield "not finite", f"{count} claimed entries are NaN or infinite; the true ones are finite.", SURE
         if all(map(self.right, self.runs)) and same(self.again, claim, true):
             yield from self.dtype()
             return
         yield from self.stale()
         if not same(self.again, claim, true):
-            yield (
-                "nondeterministic",
-                "The claim gives another answer when it is called again with the same input.",
-                SURE,
-            )
+            yield "nondeterministic", "Called again with the same input, the claim gives another answer.", SURE
         yield from self.dtype()
-        yield from self.doubt()
-        if claim.shape == true.shape:
-            yield from self.kink()
-            if self.trial.random is not None:
-                yield from self.upstream()
+        yield from self.around()
+        if claim.shape == true.shape and self.trial.random is not None:
+            yield from self.upstream()
         yield from self.explained()
         if claim.shape != true.shape:
             yield "shape", f"Expected shape {true.shape}, the input's, got {claim.shape}.", SURE
@@ -337,40 +191,25 @@ class Judge:
         if self.right(self.runs[0]) and all(same(claim, claims[0]) for claim in claims[1:]):
             yield (
                 "stale",
-                "Right at the first call, and the same ever after: a value was kept, or written down as a number.",
+                "Right at the first call and the same ever after: a value was kept, or is a fixed number.",
                 0.95,
             )
 
-    def doubt(self) -> Iterator[Finding]:
-        """Finite differences have the casting vote between the claim and the engine."""
-        run = self.runs[-1]
-        x = run.leaves[self.leaf]
-        d = np.random.default_rng(2).normal(size=np.shape(x))
-        slope, size = self.trial.slope(run, self.leaf, d)
-        true = run.true(self.leaf)
-        if abs(slope - np.vdot(true, d).real) > 1e-4 * np.linalg.norm(true) * np.linalg.norm(d) + 1e-7 * size:
-            says = "The claim and the automatic derivative differ, but finite differences agree with neither"
-            yield "unknown", f"{says} ({slope:.6g} along a direction): is the function smooth here?", 0.0
-
-    def kink(self) -> Iterator[Finding]:
-        """Right everywhere around the input, and not at it."""
+    def around(self) -> Iterator[Finding]:
+        """Right everywhere around the input and not at it; or differences that disagree with the engine too."""
         rng, first = np.random.default_rng(3), self.runs[0]
-        if self.right(first):
-            return
         close = [self.trial.shifted(first, self.leaf, rng) for _ in range(3)]
-        if not all(map(self.right, close)):
-            return
-        d = rng.normal(size=np.shape(first.leaves[self.leaf]))
-        up, down = (self.trial.slope(first, self.leaf, d, side)[0] for side in (1, -1))
-        if abs(up - down) > 1e-3 * (abs(up) + abs(down)):
-            where = next(jumps(first.graph, close), "")
-            says = f"The input sits on a kink{where}: the slope is {down:.6g} on one side and {up:.6g} on the other."
-            yield (
-                "kink",
-                f"{says} Around it the claim is right; at it, this engine takes the convention of its table.",
-                0.97,
-            )
-        yield "unknown", "The claim is right all around the input, and wrong at it.", 0.0
+        if all(map(self.right, close)) and not self.right(first):
+            if where := next(jumps(first.graph, close), ""):
+                says = f"The input sits on a kink of {where}, where the slope jumps; all around it the claim is right."
+                yield "kink", f"{says} At the kink itself any slope in between is a convention.", 0.97
+            yield "unknown", "The claim is right all around the input, and wrong at it.", 0.0
+        true, d = close[0].true(self.leaf), rng.normal(size=np.shape(first.leaves[self.leaf]))
+        slope, size = self.trial.slope(close[0], self.leaf, d), np.linalg.norm(true) * np.linalg.norm(d)
+        flow = sum(abs(np.vdot(g, out)) for g, out in zip(close[0].seeds, close[0].graph.outputs, strict=True))
+        if abs(slope - np.vdot(true, d).real) > 1e-4 * size + 1e-7 * flow:
+            says = "Finite differences disagree with the automatic derivative too: no verdict on the claim. "
+            yield "unknown", f"{says}Is the function smooth here, or is a part of it cut off from its history?", 0.0
 
     def upstream(self) -> Iterator[Finding]:
         """Whether the claim uses the cotangent at all, and as a factor."""
@@ -380,22 +219,16 @@ class Judge:
             self.trial.claims(first.leaves, g)[self.leaf] for g in (self.trial.seeds(), [0 * g for g in first.seeds])
         )
         if same(other, claim, first.true(self.leaf)):
-            yield (
-                "ignores upstream",
-                "The answer does not depend on the upstream gradient g: multiply the local derivative by g.",
-                SURE,
-            )
+            says = "The answer does not depend on the upstream gradient g: multiply the local derivative by it."
+            yield "ignores upstream", says, SURE
         elif silent.any():
-            yield (
-                "upstream not multiplied",
-                "With g = 0 the answer is not 0: the upstream gradient g is used, but not as a factor of everything.",
-                0.97,
-            )
+            says = "With g = 0 the answer is not 0: the upstream gradient is used, but not as a factor of everything."
+            yield "upstream not multiplied", says, 0.97
 
     def explained(self) -> Iterator[Finding]:
         """The first hypothesis that predicts every claimed number."""
         samples = [self.trial.sample(run, self.leaf) for run in self.runs if run.graph.kind == self.runs[0].graph.kind]
-        case = Case(samples, self.trial.names, constants(self.trial.lengths(self.runs[0].graph)))
+        case = Case(samples, self.trial.names, self.trial.lengths(self.runs[0].graph))
         thin = sum(np.count_nonzero(s.true) for s in samples) < 3
         for confidence, family in STAGES:
             found = []
@@ -446,64 +279,12 @@ def together(parts: list[Diagnosis]) -> Diagnosis:
     return Diagnosis(not wrong, surest.cause, says, surest.confidence, rows, "", tuple(parts))
 
 
-def agree(claimed: Array, true: Array, run: Run, dtype: Any = np.float64) -> bool:
-    """Entry by entry, |c - t| <= atol + rtol max(|c|, |t|), and the same infinities and NaNs in the same places."""
-    if claimed.shape != np.shape(true):
-        return False
-    finite = np.isfinite(true)
-    if not finite.all():
-        return np.array_equal(np.asarray(claimed)[~finite], np.asarray(true)[~finite], equal_nan=True)
-    eps = np.finfo(dtype).eps
-    rtol = max(1e-5, 4 * float(eps) ** 0.5)
-    flow = max((np.max(np.abs(g), initial=0) for g in run.cotangents.values()), default=0)
-    atol = rtol / 100 * max(np.max(np.abs(true), initial=0), 1e-6 * flow)
-    with np.errstate(all="ignore"):
-        gap = np.abs(claimed - true)
-        return bool(np.all(gap <= atol + rtol * np.maximum(np.abs(claimed), np.abs(true))))
-
-
-def same(a: Array, b: Array, scale: Array = 0.0) -> bool:
-    """Equal to rounding, in numbers of the size of ``b`` or of ``scale``."""
-    size = max(np.max(np.abs(b), initial=0), np.max(np.abs(scale), initial=0))
-    return np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-9, atol=1e-12 * size, equal_nan=True)
-
-
 def jumps(graph: Graph, close: list[Run]) -> Iterator[str]:
     """The operations whose local derivative is another one a little further on."""
-    for edge in graph.edges:
-        here = graph.apply(edge, np.ones(graph.shape_of(edge.child)))
+    for e, edge in enumerate(graph.edges):
+        ones = np.ones(graph.shape_of(edge.child))
+        here = graph.apply(edge, ones)
         for run in close:
-            if run.graph.kind == graph.kind:
-                there = run.graph.apply(run.graph.edges[graph.edges.index(edge)], np.ones(graph.shape_of(edge.child)))
-                if np.max(np.abs(here - there), initial=0) > 0.1 * np.max(np.abs(there), initial=0):
-                    text, place = graph.expression(edge.child)
-                    yield f" of `{text}`" + (f" ({place})" if place else "")
-
-
-def doubled(x: Array) -> Array:
-    """The same numbers in double precision."""
-    return np.asarray(x, dtype=np.result_type(x, np.float64))[()]
-
-
-def nearby(x: Array, rng: np.random.Generator, spread: float) -> Array:
-    """Another array a little off, with what may matter kept: zeros, symmetry, rows that sum to 1."""
-    noise = rng.uniform(-spread, spread, np.shape(x))
-    if np.ndim(x) >= 2 and np.shape(x)[-1] == np.shape(x)[-2] and np.array_equal(x, x.mT):
-        noise = noise + noise.mT
-    moved = x * (1 + noise) if np.any(x) else x + noise
-    if np.ndim(x) and np.isrealobj(x) and np.shape(x)[-1] > 1 and np.min(x) >= 0 and np.allclose(np.sum(x, -1), 1):
-        moved = moved / np.sum(moved, -1, keepdims=True)
-    return moved
-
-
-def parameter_names(f: Callable[..., Any], count: int) -> list[str]:
-    """The names of the first positional parameters, numbers where they have none."""
-    try:
-        found = [
-            p.name
-            for p in inspect.signature(f).parameters.values()
-            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
-    except (TypeError, ValueError):
-        found = []
-    return (found + [f"input {k}" for k in range(len(found), count)])[:count]
+            there = run.graph.apply(run.graph.edges[e], ones) if run.graph.kind == graph.kind else here
+            if np.max(np.abs(here - there), initial=0) > 0.1 * np.max(np.abs(there), initial=0):
+                yield graph.called(edge.child)

@@ -9,6 +9,7 @@ linear, so a mistake made at one edge changes a gradient by exactly what the cha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from microgd.core.tape import DTYPE, EDGES, NUMBER, ORIGIN, ROW, SHAPE, Node, fi
 from microgd.core.tensor import Tensor
 from microgd.core.tree import flatten, tree_map
 from microgd.core.watch import Watcher, watching
+from microgd.errors import ShapeError
 from microgd.transforms.reverse import boxed, of_level, own
 
 Array = Any
@@ -120,10 +122,10 @@ class Graph:
             if call is not None and call.row.function in (np.sum, np.mean) and np.size(call.answer):
                 yield np.size(call.operands[0]) // np.size(call.answer)
 
-    def expression(self, k: int) -> tuple[str, str]:
+    def called(self, k: int) -> str:
         """Node ``k`` as it was written, and where."""
         origin = self.nodes[k][ORIGIN]
-        return (origin.text or self.row(k).name, origin.place) if origin else (self.row(k).name, "")
+        return f"`{origin.text or self.row(k).name}` ({origin.place})" if origin else f"`{self.row(k).name}`"
 
     @cached_property
     def kind(self) -> tuple[Any, ...]:
@@ -147,3 +149,159 @@ def plain(x: Any) -> Any:
     while isinstance(x, Tensor):
         x = x.value
     return x
+
+
+@dataclass
+class Sample:
+    """A run with cotangents, the gradient claimed for one input there, and those claimed for the others."""
+
+    graph: Graph
+    cotangents: dict[int, Array]
+    inputs: list[Array]
+    seeds: dict[int, Array]
+    claimed: Array
+    others: dict[int, Array]
+    leaf: int
+    rerun: Callable[[list[Array]], Graph]
+    kept: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def true(self) -> Array:
+        return self.gradient(self.cotangents)
+
+    def gradient(self, cotangents: dict[int, Array], leaf: int | None = None) -> Array:
+        """The share of one input, the claimed one unless said otherwise, in some cotangents."""
+        leaf = self.leaf if leaf is None else leaf
+        return cotangents.get(self.graph.leaves[leaf], np.zeros_like(self.inputs[leaf]))  # type: ignore[arg-type]
+
+    def ones(self, node: int) -> Array:
+        return np.ones(self.graph.shape_of(node))[()]
+
+    def value(self, node: int) -> Array:
+        """What a node holds."""
+        leaves = self.graph.leaves
+        return self.inputs[leaves.index(node)] if node in leaves else self.graph.calls[node].answer  # type: ignore[union-attr]
+
+    def edge(self, e: int) -> tuple[Edge, Array]:
+        """An edge and the cotangent that arrives at it."""
+        edge = self.graph.edges[e]
+        return edge, self.cotangents[edge.child]
+
+    def contribution(self, e: int) -> Array:
+        edge, g = self.edge(e)
+        return self.graph.apply(edge, g)
+
+    def local(self, e: int) -> Array:
+        """The local derivative of an elementwise edge."""
+        edge, g = self.edge(e)
+        return self.graph.apply(edge, np.ones_like(g))
+
+    def with_saved(self, e: int, j: int, value: Any) -> Array:
+        """The rule of one edge with another value in place of one that it saved."""
+        edge, g = self.edge(e)
+        return self.graph.apply(edge, g, *edge.saved[:j], value, *edge.saved[j + 1 :])
+
+    def through(self, e: int) -> Array:
+        """The part of the true gradient that comes through one edge."""
+        return self.gradient(self.graph.pull({self.graph.edges[e].parent: self.fit(e, self.contribution(e))}))
+
+    def fit(self, e: int, d: Array) -> Array:
+        return self.graph.fit(self.graph.edges[e], d)
+
+    def replaced(self, e: int, d: Array) -> Array:
+        """The gradient if the rule of one edge had given ``d``; at the input itself, also one of a wrong shape."""
+        edge, d = self.graph.edges[e], np.asarray(d)[()]
+        right = self.fit(e, self.contribution(e))
+        try:
+            delta = self.fit(e, d) - right
+        except ShapeError:
+            if edge.parent == self.graph.leaves[self.leaf]:
+                return d
+            delta = d - right
+        return self.true + self.gradient(self.graph.pull({edge.parent: delta}))
+
+    def elsewhere(self, key: str, inputs: list[Array], leaf: int) -> Array:
+        """The gradient of one input if the inputs had been others; ``key`` says which."""
+        if key not in self.kept:
+            graph = self.rerun(inputs)
+            self.kept[key] = graph.pull(self.seeds) if graph.kind == self.graph.kind else {}
+        return self.gradient(self.kept[key], leaf)
+
+    def diagonal(self, node: int) -> dict[int, Array]:
+        """For every node of the same shape below: the diagonal of its Jacobian."""
+        if node not in self.kept:
+            shape = self.graph.shape_of(node)
+            found: dict[int, Array] = {}
+            for index in np.ndindex(shape):
+                g = np.zeros(shape)
+                g[index] = 1.0
+                for k, d in self.graph.pull({node: g}).items():
+                    if k != node and np.shape(d) == shape:
+                        found.setdefault(k, np.zeros(shape))[index] = d[index]
+            self.kept[node] = found
+        return self.kept[node]  # type: ignore[no-any-return]
+
+
+class Case(NamedTuple):
+    """One wrong input: its samples, the names of all inputs, and the lengths of its axes with a name for each."""
+
+    samples: list[Sample]
+    names: list[str]
+    lengths: dict[int, str]
+
+    @property
+    def first(self) -> Sample:
+        return self.samples[0]
+
+    @property
+    def graph(self) -> Graph:
+        return self.samples[0].graph
+
+    def nodes(self) -> list[int]:
+        """The nodes between the output and this input, without either."""
+        return [k for k in range(len(self.graph.nodes)) if k in self.kin() and k not in (*self.graph.roots, self.mine)]
+
+    @property
+    def mine(self) -> int:
+        return self.graph.leaves[self.first.leaf] or 0
+
+    def kin(self) -> set[int]:
+        """This input, and every node that depends on it and that the output depends on."""
+        return self.graph.above(self.mine) & set(self.first.cotangents)
+
+    def edges(self) -> list[int]:
+        kin = self.kin()
+        return [e for e, edge in enumerate(self.graph.edges) if edge.parent in kin and edge.child in kin]
+
+    def called(self, node: int) -> str:
+        """A node in words: an input by its name, anything else by its expression and line."""
+        if node in self.graph.leaves:
+            return f"`{self.names[self.graph.leaves.index(node)]}`"
+        return self.graph.called(node)
+
+    def values(self) -> Iterator[tuple[Callable[[Sample], Array], str]]:
+        """Every number of the computation: inputs, intermediates, data; each with its name, no array twice."""
+        seen = set()
+        for get, name in self.all_values():
+            xs = [np.asarray(get(s)) for s in self.samples]
+            key = (xs[0].shape, *(x.tobytes() for x in xs))
+            if xs[0].dtype.kind in "fc" and key not in seen:
+                seen.add(key)
+                yield get, name
+
+    def all_values(self) -> Iterator[tuple[Callable[[Sample], Array], str]]:
+        for k in self.first.seeds:
+            yield lambda s, k=k: s.seeds[k], "the upstream gradient"
+        for k, call in enumerate(self.graph.calls):
+            if call is not None or k in self.graph.leaves:
+                yield lambda s, k=k: s.value(k), self.called(k)
+        for k, call in enumerate(self.graph.calls):
+            for i, x in enumerate(call.operands if call else ()):
+                if isinstance(x, np.ndarray | np.floating):
+                    yield lambda s, k=k, i=i: s.graph.calls[k].operands[i], f"the data in {self.called(k)}"
+
+    def local_derivatives(self) -> Iterator[tuple[Callable[[Sample], Array], str]]:
+        for e in self.edges():
+            edge = self.graph.edges[e]
+            if self.graph.row(edge.child).form == "elementwise":
+                yield lambda s, e=e: s.local(e), f"the derivative of {self.called(edge.child)}"

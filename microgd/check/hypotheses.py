@@ -11,173 +11,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from microgd.check.evidence import Edge, Graph
-from microgd.errors import ShapeError
+from microgd.check.evidence import Case, Graph, Sample
 
 Array = Any
 Explain = Callable[[Any], tuple[str, str] | None]
-
-
-@dataclass
-class Sample:
-    """A run with cotangents, and the gradient claimed for one input there."""
-
-    graph: Graph
-    cotangents: dict[int, Array]
-    inputs: list[Array]
-    seeds: dict[int, Array]
-    claimed: Array
-    leaf: int
-    rerun: Callable[[list[Array]], Graph]
-    kept: dict[Any, Any] = field(default_factory=dict)
-
-    @property
-    def true(self) -> Array:
-        return self.gradient(self.cotangents)
-
-    def gradient(self, cotangents: dict[int, Array], leaf: int | None = None) -> Array:
-        """The share of one input, the claimed one unless said otherwise, in some cotangents."""
-        leaf = self.leaf if leaf is None else leaf
-        return cotangents.get(self.graph.leaves[leaf], np.zeros_like(self.inputs[leaf]))  # type: ignore[arg-type]
-
-    def ones(self, node: int) -> Array:
-        return np.ones(self.graph.shape_of(node))[()]
-
-    def value(self, node: int) -> Array:
-        """What a node holds."""
-        leaves = self.graph.leaves
-        return self.inputs[leaves.index(node)] if node in leaves else self.graph.calls[node].answer  # type: ignore[union-attr]
-
-    def edge(self, e: int) -> tuple[Edge, Array]:
-        """An edge and the cotangent that arrives at it."""
-        edge = self.graph.edges[e]
-        return edge, self.cotangents[edge.child]
-
-    def contribution(self, e: int) -> Array:
-        edge, g = self.edge(e)
-        return self.graph.apply(edge, g)
-
-    def local(self, e: int) -> Array:
-        """The local derivative of an elementwise edge."""
-        edge, g = self.edge(e)
-        return self.graph.apply(edge, np.ones_like(g))
-
-    def with_saved(self, e: int, j: int, value: Any) -> Array:
-        """The rule of one edge with another value in place of one that it saved."""
-        edge, g = self.edge(e)
-        return self.graph.apply(edge, g, *edge.saved[:j], value, *edge.saved[j + 1 :])
-
-    def through(self, e: int) -> Array:
-        """The part of the true gradient that comes through one edge."""
-        return self.gradient(self.graph.pull({self.graph.edges[e].parent: self.fit(e, self.contribution(e))}))
-
-    def fit(self, e: int, d: Array) -> Array:
-        return self.graph.fit(self.graph.edges[e], d)
-
-    def replaced(self, e: int, d: Array) -> Array:
-        """The gradient if the rule of one edge had given ``d``; at the input itself, also one of a wrong shape."""
-        edge, d = self.graph.edges[e], np.asarray(d)[()]
-        right = self.fit(e, self.contribution(e))
-        try:
-            delta = self.fit(e, d) - right
-        except ShapeError:
-            if edge.parent == self.graph.leaves[self.leaf]:
-                return d
-            delta = d - right
-        return self.true + self.gradient(self.graph.pull({edge.parent: delta}))
-
-    def elsewhere(self, key: str, inputs: list[Array], leaf: int) -> Array:
-        """The gradient of one input if the inputs had been others; ``key`` says which."""
-        if key not in self.kept:
-            graph = self.rerun(inputs)
-            self.kept[key] = graph.pull(self.seeds) if graph.kind == self.graph.kind else {}
-        return self.gradient(self.kept[key], leaf)
-
-    def diagonal(self, node: int) -> dict[int, Array]:
-        """For every node of the same shape below: the diagonal of its Jacobian."""
-        if node not in self.kept:
-            shape = self.graph.shape_of(node)
-            found: dict[int, Array] = {}
-            for index in np.ndindex(shape):
-                g = np.zeros(shape)
-                g[index] = 1.0
-                for k, d in self.graph.pull({node: g}).items():
-                    if k != node and np.shape(d) == shape:
-                        found.setdefault(k, np.zeros(shape))[index] = d[index]
-            self.kept[node] = found
-        return self.kept[node]  # type: ignore[no-any-return]
-
-
-class Case(NamedTuple):
-    """One wrong input: its samples, the names of all inputs, and the constants that have a name here."""
-
-    samples: list[Sample]
-    names: list[str]
-    constants: list[tuple[float, str]]
-
-    @property
-    def first(self) -> Sample:
-        return self.samples[0]
-
-    @property
-    def graph(self) -> Graph:
-        return self.samples[0].graph
-
-    def nodes(self) -> list[int]:
-        """The nodes between the output and this input, without either."""
-        return [k for k in range(len(self.graph.nodes)) if k in self.kin() and k not in (*self.graph.roots, self.mine)]
-
-    @property
-    def mine(self) -> int:
-        return self.graph.leaves[self.first.leaf] or 0
-
-    def kin(self) -> set[int]:
-        """This input, and every node that depends on it and that the output depends on."""
-        return self.graph.above(self.mine) & set(self.first.cotangents)
-
-    def edges(self) -> list[int]:
-        kin = self.kin()
-        return [e for e, edge in enumerate(self.graph.edges) if edge.parent in kin and edge.child in kin]
-
-    def called(self, node: int) -> str:
-        """A node in words: an input by its name, anything else by its expression and line."""
-        if node in self.graph.leaves:
-            return f"`{self.names[self.graph.leaves.index(node)]}`"
-        text, place = self.graph.expression(node)
-        return f"`{text}`" + (f" ({place})" if place else "")
-
-    def values(self) -> Iterator[tuple[Callable[[Sample], Array], str]]:
-        """Every number of the computation: inputs, intermediates, data; each with its name, no array twice."""
-        seen = set()
-        for get, name in self.all_values():
-            x = np.asarray(get(self.first))
-            key = (x.shape, x.tobytes())
-            if x.dtype.kind in "fc" and key not in seen:
-                seen.add(key)
-                yield get, name
-
-    def all_values(self) -> Iterator[tuple[Callable[[Sample], Array], str]]:
-        for k in self.first.seeds:
-            yield lambda s, k=k: s.seeds[k], "the upstream gradient"
-        for k, call in enumerate(self.graph.calls):
-            if call is not None or k in self.graph.leaves:
-                yield lambda s, k=k: s.value(k), self.called(k)
-        for k, call in enumerate(self.graph.calls):
-            for i, x in enumerate(call.operands if call else ()):
-                if isinstance(x, np.ndarray | np.floating):
-                    yield lambda s, k=k, i=i: s.graph.calls[k].operands[i], f"the data in {self.called(k)}"
-
-    def local_derivatives(self) -> Iterator[tuple[Callable[[Sample], Array], str]]:
-        for e in self.edges():
-            edge = self.graph.edges[e]
-            if self.graph.row(edge.child).form == "elementwise":
-                yield lambda s, e=e: s.local(e), f"the derivative of {self.called(edge.child)}"
 
 
 class Hypothesis(NamedTuple):
@@ -198,18 +40,22 @@ def near(a: Any, b: Any) -> bool:
     return bool(abs(a - b) <= 1e-6 * abs(b))
 
 
+def near_array(a: Array | None, b: Array) -> bool:
+    return a is not None and np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-6, atol=0)
+
+
 def exactly(cause: str, says: str) -> Explain:
     """Only c = 1 explains."""
     return lambda c: (cause, says) if near(c, 1) else None
 
 
 def roughly(case: Case, cause: str, says: str) -> Explain:
-    """c = 1, or a constant with a name besides."""
+    """c = 1, or a simple constant besides; not any constant, or chance would find an explanation for everything."""
 
     def explain(c: Any) -> tuple[str, str] | None:
         if near(c, 1):
             return cause, says
-        name = constant(case, c)
+        name = constant(case, c, simple=True)
         return (cause, f"{says} Besides, there is a constant factor: {name}.") if name else None
 
     return explain
@@ -219,28 +65,42 @@ NUMBERS = {math.pi: "π", math.e: "e", math.log(2): "ln 2", math.log(10): "ln 10
 
 
 def constants(lengths: dict[int, str]) -> list[tuple[float, str]]:
-    """The constants that derivatives go wrong by: small numbers, the lengths of axes, and a few of mathematics."""
-    found = [(1.0, "1"), (2.0, "2"), (0.5, "1/2"), (3.0, "3"), (1 / 3, "1/3"), (4.0, "4"), (0.25, "1/4")]
-    for n, name in lengths.items():
-        pairs = [(n, name), (1 / n, f"1/{name}"), (2 * n, f"2{name}"), (1 / (2 * n), f"1/(2{name})")]
-        pairs += [(2 / n, f"2/{name}"), (n / 2, f"{name}/2"), (n**2, f"{name}²"), (1 / n**2, f"1/{name}²")]
-        found += [(value, f"{text} (with {name} = {n})") for value, text in pairs]
-    found += [(a / b, f"{x}/{y} (with {x} = {a}, {y} = {b})") for a, x in lengths.items() for b, y in lengths.items()]
-    found += [
-        (a / b, f"{a}/{b}" if b > 1 else str(a)) for a in range(1, 13) for b in range(1, 5) if math.gcd(a, b) == 1
-    ]
-    found += [(1 / n, f"1/{n}") for n in range(5, 13)]
+    """The constants that derivatives go wrong by most: small numbers, and the lengths of axes."""
+    told = {n: f"{name} (with {name} = {n})" for n, name in lengths.items()}
+    found = [(1.0, "1")]
+    for n in (2, 3, 4):
+        found += [(n, f"{n}, or {told[n]}," if n in told else str(n))]
+        found += [(1 / n, f"1/{n}, or 1/{told[n]}," if n in told else f"1/{n}")]
+    for n, name in told.items():
+        found += [
+            (n, name),
+            (1 / n, f"1/{name}"),
+            (2 * n, f"2{name}"),
+            (1 / (2 * n), f"1/2{name}"),
+            (2 / n, f"2/{name}"),
+        ]
+    return found
+
+
+def rare_constants(lengths: dict[int, str]) -> list[tuple[float, str]]:
+    """Constants that explain a factor, and little else."""
+    told = {n: f"{name} (with {name} = {n})" for n, name in lengths.items()}
+    found = [(n / 2, f"half of {name}") for n, name in told.items()]
+    found += [(n**2, f"the square of {name}") for n, name in told.items()]
+    found += [(1 / n**2, f"1 over the square of {name}") for n, name in told.items()]
+    found += [(a / b, f"{x}/{y}") for a, x in told.items() for b, y in told.items()]
+    found += [(a / b, f"{a}/{b}" if b > 1 else str(a)) for a in range(1, 13) for b in range(1, 13)]
     found += [(v**k, text + "²" * (k == 2)) for v, text in NUMBERS.items() for k in (1, 2)]
     return found + [(1 / v, f"1/({text})") for v, text in NUMBERS.items()]
 
 
-def constant(case: Case, c: Any) -> str | None:
-    """A constant in words: 2, 1/2, m, 1/m, 1/(2m)..., or None if it is no such thing."""
+def constant(case: Case, c: Any, simple: bool = False) -> str | None:
+    """A constant in words: 2, 1/2, m, 1/m, 1/2m..., or None if it is no such thing."""
     if abs(np.imag(c)) > 1e-6 * abs(c):
         return None
     sign, size = ("-" if np.real(c) < 0 else ""), abs(c)
-    names = [sign + text for value, text in case.constants if near(size, value)]
-    return " or ".join(names[:2]) or None
+    known = constants(case.lengths) + ([] if simple else rare_constants(case.lengths))
+    return next((sign + text for value, text in known if near(size, value)), None)
 
 
 def scaled(case: Case, what: str) -> Explain:
@@ -320,15 +180,18 @@ def not_summed(case: Case) -> Iterator[Hypothesis]:
 
 def another_variable(case: Case) -> Iterator[Hypothesis]:
     """The derivative with respect to another input, or of something that is only on the way to the loss."""
+    mine = case.names[case.first.leaf]
     for k in others(case):
-        says = f"It is the derivative with respect to `{case.names[k]}`, not `{case.names[case.first.leaf]}`."
-        yield Hypothesis(exactly("wrong variable", says), lambda s, k=k: s.gradient(s.cotangents, k))
+        says = f"It is the derivative with respect to `{case.names[k]}`, not `{mine}`"
+        both = near_array(case.first.others.get(k), case.first.true)
+        cause, says = (
+            ("swapped arguments", f"{says}; and the other way round.") if both else ("wrong variable", f"{says}.")
+        )
+        yield Hypothesis(exactly(cause, says), lambda s, k=k: s.gradient(s.cotangents, k))
     for k in case.nodes():
-        if is_prediction(case.graph, k):
-            says = f"It is the derivative of {case.called(k)}, not of the loss."
-            yield Hypothesis(
-                roughly(case, "wrong variable", says), lambda s, k=k: s.gradient(s.graph.pull({k: s.ones(k)}))
-            )
+        cause = "wrong variable" if is_prediction(case.graph, k) else "missing factor"
+        says = f"It is the derivative of {case.called(k)}: the derivative of what is made of that is left out."
+        yield Hypothesis(roughly(case, cause, says), lambda s, k=k: s.gradient(s.graph.pull({k: s.ones(k)})))
 
 
 def others(case: Case) -> list[int]:
@@ -366,15 +229,6 @@ def at_other_inputs(case: Case) -> Iterator[Hypothesis]:
             both = lambda s, flipped=flipped: np.flip(flipped(s))
             says = f"The upstream gradient is reversed along axis {axis}, and so is the result."
             yield Hypothesis(exactly("permuted", says), both)
-
-
-def on_the_way(case: Case) -> Iterator[Hypothesis]:
-    """The derivative of an intermediate, or with respect to one."""
-    for k in case.nodes():
-        says = f"It is the derivative of {case.called(k)}: the derivative of what is made of that is left out."
-        yield Hypothesis(roughly(case, "missing factor", says), lambda s, k=k: s.gradient(s.graph.pull({k: s.ones(k)})))
-        says = f"It is the derivative with respect to {case.called(k)}: the chain rule stopped there."
-        yield Hypothesis(exactly("wrong variable", says), lambda s, k=k: s.cotangents[k])
 
 
 def a_value(case: Case) -> Iterator[Hypothesis]:
@@ -564,16 +418,6 @@ def whole_factor(case: Case) -> Iterator[Hypothesis]:
         yield Hypothesis(roughly(case, "extra factor", extra), lambda s, v=v: s.true * v(s))
 
 
-def missing_term(case: Case) -> Iterator[Hypothesis]:
-    """true = claimed + c v."""
-    for v, name in case.values():
-        if fills(np.shape(v(case.first)), np.shape(case.first.true)):
-            says = f"A term is left out: {name}."
-            yield Hypothesis(
-                roughly(case, "missing factor", says), lambda s, v=v: v(s) + 0 * s.true, lambda s: s.true - s.claimed
-            )
-
-
 def diagonal_only(case: Case) -> Iterator[Hypothesis]:
     """Of a full Jacobian between two values of one shape, only the diagonal is used."""
     nodes = [k for k in sorted(case.kin()) if 1 < math.prod(case.graph.shape_of(k)) <= 64]
@@ -631,9 +475,9 @@ def factor_inside(case: Case) -> Iterator[Hypothesis]:
             yield Hypothesis(exactly("extra factor", says), twice)
 
 
-def term_inside(case: Case) -> Iterator[Hypothesis]:
-    """A number of the computation left out as a term of what flows back to one node."""
-    for k in case.nodes():
+def missing_term(case: Case) -> Iterator[Hypothesis]:
+    """A number of the computation left out as a term of the gradient, or of what flows back to one node."""
+    for k in (case.mine, *case.nodes()):
         for v, name in case.values():
             if fills(np.shape(v(case.first)), case.graph.shape_of(k)):
                 says = f"A term is left out in what flows back to {case.called(k)}: {name}."
@@ -654,6 +498,12 @@ def other_local(case: Case) -> Iterator[Hypothesis]:
                     yield Hypothesis(exactly("wrong variable", says), flows)
 
 
+def some_factor(case: Case) -> Iterator[Hypothesis]:
+    """A constant ratio without a name."""
+    says = "The gradient is {:.6g} times what it should be, in every entry at every point; the constant is none I know."
+    yield Hypothesis(lambda c: ("factor", says.format(c)), lambda s: s.true)
+
+
 STAGES: list[tuple[float, Family]] = [
     (0.99, factor),
     (0.97, not_summed),
@@ -661,15 +511,14 @@ STAGES: list[tuple[float, Family]] = [
     (0.9, another_variable),
     (0.95, one_step),
     (0.9, at_other_inputs),
-    (0.9, on_the_way),
     (0.9, a_value),
-    (0.9, missing_term),
     (0.95, diagonal_only),
     (0.9, statistics_fixed),
     (0.9, whole_factor),
     (0.9, wrong_value),
     (0.9, factor_inside),
-    (0.9, term_inside),
+    (0.9, missing_term),
     (0.8, other_local),
+    (0.8, some_factor),
 ]
 """How sure a finding of each family is, and the families in order."""

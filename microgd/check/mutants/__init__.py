@@ -2,7 +2,7 @@
 
 Each ``Task`` is a function with somebody's derivative of one input, right or wrong. ``score(checker)`` counts the
 mistakes that a checker accepts, the right derivatives it rejects and, if it names causes, how often it names the right
-one. The checker sees nothing but what a user would give it. The tables are in ``losses`` and ``operations``.
+one. The checker sees nothing but what a user would give it. The tables are ``losses.toml`` and ``operations.toml``.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 
 from microgd.check.derivation import check_derivation, check_vjp
-from microgd.check.mutants.losses import LOSSES
-from microgd.check.mutants.operations import OPERATIONS
-from microgd.check.mutants.problem import Problem, draw, program
+from microgd.check.mutants.problem import Problem, draw, problems, program
 
 __all__ = ["LOSSES", "OPERATIONS", "PLAIN", "Problem", "Score", "Task", "diagnose", "score", "tasks"]
 
+LOSSES, OPERATIONS = problems("losses"), problems("operations")
 PLAIN = ("sign", "factor", "mean for sum", "ignores upstream", "upstream not multiplied")
 
 
@@ -58,6 +57,19 @@ class Task:
     def inputs(self, seed: int) -> tuple[Any, ...]:
         rng = np.random.default_rng([seed, *self.problem.name.encode()])
         return tuple(draw(kind, rng) for kind in self.problem.inputs.values())
+
+    def alone(self, inputs: tuple[Any, ...]) -> tuple[Callable[..., Any], Callable[..., Any], Any]:
+        """(f, claimed, x): the same as a function of the one input, with claimed(g, x)."""
+        f, claim = self.function, self.claimed()
+        given = lambda x: (*inputs[: self.index], x, *inputs[self.index + 1 :])
+
+        def claimed(g: Any, x: Any) -> Any:
+            if self.upstream:
+                return claim(g, *given(x))
+            value = claim(*given(x))
+            return np.asarray(g * value).astype(np.asarray(value).dtype)[()]
+
+        return lambda x: f(*given(x)), claimed, inputs[self.index]
 
 
 def previous(claim: Callable[..., Any]) -> Callable[..., Any]:
@@ -121,8 +133,8 @@ CARRIERS = (
 
 def tasks() -> Iterator[Task]:
     """Every derivative of the library: what the tables say, with signs turned and upstream gradients forgotten too."""
-    for upstream, problems in ((False, LOSSES), (True, OPERATIONS)):
-        for problem in problems:
+    for upstream, table in ((False, LOSSES), (True, OPERATIONS)):
+        for problem in table:
             for name, forms in problem.right.items():
                 index = list(problem.inputs).index(name)
                 for form in forms:
@@ -181,30 +193,31 @@ class Score:
 
 
 def diagnose(task: Task, inputs: tuple[Any, ...]) -> Any:
-    """microgd's own checker."""
+    """microgd's own checkers on a task as it stands, with every input in sight."""
+    claim, count = task.claimed(), len(inputs)
     if not task.upstream:
-        return check_derivation(task.function, task.claimed(), *inputs, argnums=task.index)
-    claim = task.claimed()
-    others = [None] * len(inputs)
-    spread = lambda part: (*others[: task.index], part, *others[task.index + 1 :]) if len(inputs) > 1 else part
-    return check_vjp(task.function, lambda g, *given: spread(claim(g, *given)), *inputs)
+        return check_derivation(task.function, claim, *inputs, argnums=task.index)
+    if count == 1:
+        return check_vjp(task.function, claim, *inputs)
+    return check_vjp(
+        task.function, lambda *given: [claim(*given) if k == task.index else None for k in range(count)], *inputs
+    )
 
 
 def score(
-    checker: Callable[[Task, tuple[Any, ...]], Any] = diagnose,
-    seeds: Iterable[int] = range(2),
-    only: Iterable[Task] | None = None,
+    checker: Callable[..., Any] | None = None, seeds: Iterable[int] = range(2), only: Iterable[Task] | None = None
 ) -> Score:
     """Grade a checker on the library of planted mistakes.
 
     Args:
-        checker: called with a task and its inputs; returns whether ``task.claimed()`` is right, as something true or
-            false, or as a ``Diagnosis`` (anything with ``.ok``, ``.cause`` and ``.confidence``).
+        checker: called like ``check_vjp``, as checker(f, claimed, x) with claimed(g, x), on functions of one array. It
+            returns whether the claim is right, as something true or false, or as something with ``.ok``, ``.cause``
+            and ``.confidence``. By default microgd's own, which also see the other inputs.
         seeds: the inputs are drawn anew for each.
         only: some of ``tasks()``, instead of all.
 
     >>> from microgd.check import mutants
-    >>> trusting = mutants.score(lambda task, inputs: True, seeds=[0])
+    >>> trusting = mutants.score(lambda f, claimed, x: True, seeds=[0])
     >>> len(trusting.accepted) == trusting.wrong, len(trusting.rejected)
     (True, 0)
     """
@@ -213,7 +226,8 @@ def score(
     for seed in seeds:
         for task in chosen:
             with np.errstate(all="ignore"):
-                answer = checker(task, task.inputs(seed))
+                inputs = task.inputs(seed)
+                answer = diagnose(task, inputs) if checker is None else checker(*task.alone(inputs))
             ok = bool(getattr(answer, "ok", answer))
             if not task.causes:
                 result.right += 1

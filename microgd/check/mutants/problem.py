@@ -1,14 +1,16 @@
-"""Problem: one function with right and wrong derivatives of it, written as text; and the tasks made of it.
+"""Problem: one function with right and wrong derivatives of it, read from ``losses.toml`` and ``operations.toml``.
 
 The text is Python over NumPy's names (and softmax, sigmoid, relu): statements separated by ``;``, the last one an
-expression. It is data: it can be counted, printed and handed to any checker.
+expression. It is data: it can be counted, printed, extended and handed to any checker.
 """
 
 from __future__ import annotations
 
 import linecache
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ WORDS |= {"int": int, "np": np}
 
 @dataclass(frozen=True)
 class Problem:
-    """A function of named inputs, and by input its right derivatives and its wrong ones with their cause."""
+    """A function of named inputs, and by input its right derivatives and its wrong ones, (cause|cause, formula)."""
 
     name: str
     function: str
@@ -32,7 +34,19 @@ class Problem:
     wrong: dict[str, list[tuple[str, str]]]
 
 
-problem = Problem
+def problems(table: str) -> list[Problem]:
+    """All problems of one table."""
+    rows = tomllib.loads(Path(__file__).with_name(f"{table}.toml").read_text(encoding="utf-8"))
+    return [
+        Problem(
+            name, row["function"], row["inputs"], row.get("given", ""), row["right"], causes_of(row.get("wrong", {}))
+        )
+        for name, row in rows.items()
+    ]
+
+
+def causes_of(wrong: dict[str, list[str]]) -> dict[str, list[tuple[str, str]]]:
+    return {name: [tuple(line.split(": ", 1)) for line in lines] for name, lines in wrong.items()}  # type: ignore[misc]
 
 
 def program(name: str, parameters: list[str], text: str) -> Callable[..., Any]:
