@@ -1,10 +1,11 @@
 """microgd: gradient descent, whole. The public names, and nothing else."""
 
 from microgd import data, errors, nn, optim
+from microgd.catalogue import supported
 from microgd.core.tensor import Tensor, no_grad, tensor
 from microgd.core.watch import record_lines
 from microgd.ops.shape import array
-from microgd.ops.special import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from microgd.ops.special import erf, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from microgd.train import History, fit, load, save
 from microgd.transforms.batch import vmap
 from microgd.transforms.checkpoint import checkpoint
@@ -24,6 +25,7 @@ __all__ = [
     "checkpoint",
     "data",
     "detect_nonfinite",
+    "erf",
     "errors",
     "fit",
     "gauss_newton",
@@ -46,6 +48,7 @@ __all__ = [
     "softmax",
     "softplus",
     "stop_gradient",
+    "supported",
     "tensor",
     "value_and_grad",
     "vjp",

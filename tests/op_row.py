@@ -58,7 +58,8 @@ class Row:
     def __str__(self) -> str:
         words = [str(a.shape) if isinstance(a, A) else repr(a) for a in self.args]
         words += [f"{key}={value!r}" for key, value in self.kwargs.items()]
-        name = getattr(self.key, "__qualname__", None) or self.key.__name__
+        ufunc = getattr(self.key, "__self__", None)  # np.add.outer is a method
+        name = f"{ufunc.__name__}.{self.key.__name__}" if isinstance(ufunc, np.ufunc) else self.key.__name__
         return f"{name}({', '.join(words)})".replace("\n", "")
 
     def draw(self, seed: int, dtype: Any = np.float64) -> list[Any]:

@@ -18,7 +18,7 @@ FLOORS = [
     {"core"},
     {"ops"},
     {"transforms"},
-    {"check", "graph", "nn", "compiler", "plots"},
+    {"check", "graph", "nn", "compiler", "plots", "catalogue"},
     {"optim"},
     {"data", "train", "compare"},
     {"cli"},

@@ -54,6 +54,41 @@ POINTS = [
     ("prod with two zeros", lambda x: np.prod(mg.array([x, 0.0, 3.0])), 0.0, 0.0),
 ]
 
+# (what, function, point, second derivative)
+CURVATURES = [
+    ("relu at 0", mg.relu, 0.0, 0.0),
+    ("abs at 0", np.abs, 0.0, 0.0),
+    ("x ** 2 at 0", lambda x: x**2, 0.0, 2.0),
+    ("x ** 3 at 0", lambda x: x**3, 0.0, 0.0),
+    ("x ** 3.0 at 0", lambda x: x**3.0, 0.0, 0.0),
+    ("x ** 1 at 0", lambda x: x**1, 0.0, 0.0),
+    ("x ** 0 at 0", lambda x: x**0, 0.0, 0.0),
+    ("square at 0", np.square, 0.0, 2.0),
+    ("tanh far out", np.tanh, 1000.0, 0.0),
+    ("sigmoid far left", mg.sigmoid, -1000.0, 0.0),
+    ("sigmoid far right", mg.sigmoid, 1000.0, 0.0),
+    ("softplus far right", mg.softplus, 1000.0, 0.0),
+    ("softplus far left", mg.softplus, -1000.0, 0.0),
+    ("softplus at 0", mg.softplus, 0.0, 0.25),
+    ("logaddexp far apart", lambda x: np.logaddexp(x, -1000.0), 1000.0, 0.0),
+    ("logaddexp of equals", lambda x: np.logaddexp(x, 1000.0), 1000.0, 0.25),
+    ("maximum with itself", lambda x: np.maximum(x * x, x * x), 1.0, 2.0),
+    ("clip inside", lambda x: np.clip(x, -1, 1) ** 2, 0.5, 2.0),
+    ("a guarded sqrt", lambda x: np.where(x > 0, np.sqrt(x), 0.0), 0.0, 0.0),
+    ("a guarded log", lambda x: np.where(x > 0, np.log(x), 0.0), 0.0, 0.0),
+    ("a guarded division", lambda x: np.where(x > 0, 1 / x, 0.0), 0.0, 0.0),
+    ("a guarded power", lambda x: np.where(x > 0, x**0.5, 0.0), 0.0, 0.0),
+    ("a guarded norm", lambda x: np.where(x > 0, np.linalg.norm(mg.array([x, 0.0])), 0.0), 0.0, 0.0),
+    ("a guarded arcsin", lambda x: np.where(x < 1, np.arcsin(x), 0.0), 1.0, 0.0),
+    ("a guarded arctanh", lambda x: np.where(x < 1, np.arctanh(x), 0.0), 1.0, 0.0),
+    ("prod with two zeros", lambda x: np.prod(mg.array([x, x, 3.0])), 0.0, 6.0),
+    ("cumprod with zeros", lambda x: np.cumprod(mg.array([x, x, 3.0]))[-1], 0.0, 6.0),
+    ("logsumexp far apart", lambda x: mg.logsumexp(mg.array([x, -1000.0])), 1000.0, 0.0),
+    ("softmax saturated", lambda x: mg.softmax(mg.array([x, -1000.0]))[0], 1000.0, 0.0),
+    ("log_softmax saturated", lambda x: mg.log_softmax(mg.array([x, -1000.0]))[0], 1000.0, 0.0),
+    ("sinc at 0", np.sinc, 0.0, -(np.pi**2) / 3),
+]
+
 GUARDED = [
     ("log", lambda x: np.where(x > 0, np.log(np.where(x > 0, x, 1.0)), 0.0)),
     ("sqrt", lambda x: np.where(x > 0, np.sqrt(x), 0.0)),
@@ -73,6 +108,32 @@ def test_first_derivative(what, f, point, derivative):
         single = mg.grad(lambda x: np.sum(f(x)))(np.float32(point))
         assert single == derivative
         assert single.dtype == np.float32
+
+
+DIRECTED = [p for p in POINTS if "an exact zero wins" not in p[0]]  # a choice about what comes from above
+
+
+@pytest.mark.parametrize(("what", "f", "point", "derivative"), DIRECTED, ids=[p[0] for p in DIRECTED])
+def test_forward_mode_and_batches_at_the_same_points(what, f, point, derivative):
+    with np.errstate(all="ignore"):
+        assert mg.jvp(f, (point,), (1.0,))[1] == derivative
+        np.testing.assert_array_equal(mg.vmap(mg.grad(f))(np.array([point, point])), [derivative] * 2)
+
+
+@pytest.mark.parametrize(("what", "f", "point", "curvature"), CURVATURES, ids=[p[0] for p in CURVATURES])
+def test_second_derivative(what, f, point, curvature):
+    with np.errstate(all="ignore"):
+        assert mg.grad(mg.grad(f))(point) == pytest.approx(curvature, abs=1e-12)
+        assert mg.jvp(mg.grad(f), (point,), (1.0,))[1] == pytest.approx(curvature, abs=1e-12)
+        assert mg.grad(lambda x: mg.jvp(f, (x,), (1.0,))[1])(point) == pytest.approx(curvature, abs=1e-12)
+        assert mg.hessian(f)(point) == pytest.approx(curvature, abs=1e-12)
+        x = mg.tensor(point, requires_grad=True)
+        f(x).backward(create_graph=True)
+        slope = x.grad
+        if slope.requires_grad:
+            x.grad = None
+            slope.backward()
+            assert x.grad == pytest.approx(curvature, abs=1e-12)
 
 
 @pytest.mark.parametrize(("what", "f"), GUARDED, ids=[g[0] for g in GUARDED])

@@ -45,6 +45,8 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
         return run_composed(row, args, kwargs)
     if row.bind is positional and (not kwargs or row.form == "flat"):
         operands, params = args, kwargs
+        if kwargs and any(isinstance(x, Box) for x in kwargs.values()):
+            operands, params = in_order(row, args, kwargs)
     else:
         try:
             operands, params = row.bind(*args, **kwargs)
@@ -59,6 +61,17 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     return dispatch(row, operands, params)
 
 
+def in_order(row: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The same call with tensors that were given by keyword in their places."""
+    try:
+        given = inspect.signature(row.function).bind(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise unsupported(row, error) from None
+    if any(isinstance(x, Box) for x in given.kwargs.values()):
+        raise unsupported(row, TypeError("a tensor was given as a keyword argument"))
+    return given.args, given.kwargs
+
+
 def run_composed(row: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run the program that a function is made of; arguments that it does not take are refused by name."""
     try:
@@ -71,7 +84,7 @@ def run_composed(row: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         raise
 
 
-def unsupported(row: Primitive, error: TypeError) -> UnsupportedError:
+def unsupported(row: Primitive, error: Exception) -> UnsupportedError:
     """The error for arguments that a row does not take."""
     reason = str(error).replace("<lambda>()", row.name)
     return UnsupportedError(
