@@ -100,14 +100,15 @@ def einsum_rule(g: Any, i: Any, xs: Any, subscripts: Any, optimize: Any) -> Any:
             if letter not in used:
                 operands.append((letter, np.ones(n, dtype=g.dtype)))
             target += letter
-    return np.einsum(",".join(t for t, _ in operands) + "->" + target, *[x for _, x in operands], optimize=optimize)
+    order = True if isinstance(optimize, list) else optimize  # a path given for the operands is not one for the rule
+    return np.einsum(",".join(t for t, _ in operands) + "->" + target, *[x for _, x in operands], optimize=order)
 
 
 def bind_einsum(*args: Any, optimize: Any = False) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Both call forms of np.einsum: subscripts first, or operands each followed by a list of axis numbers."""
     if isinstance(args[0], str):
         return tuple(args[1:]), {"subscripts": args[0], "optimize": optimize}
-    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # in the order in which outputs are sorted
 
     def spell(axes: Any) -> str:
         return "".join("..." if k is ... else letters[k] for k in axes)
