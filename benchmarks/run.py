@@ -22,7 +22,7 @@ from benchmarks.work import WORKS
 from benchmarks.work.base import RUNNERS
 
 SECONDS = 20  # for the rounds of one work
-RATIOS = ("torch", "numpy", "micrograd")
+RATIOS = ("torch", "numpy", "autograd", "micrograd")
 BUSY = 0.5  # processes waiting to run, on average over a minute
 
 

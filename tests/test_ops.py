@@ -185,6 +185,39 @@ def test_complex_gradient_is_the_direction_of_ascent(row, part):
         np.testing.assert_allclose(slope, np.sum(np.real(np.conj(g) * v)), rtol=1e-11, atol=1e-11)
 
 
+LAYOUTS = {
+    "Fortran order": np.asfortranarray,
+    "not contiguous": lambda x: np.repeat(x, 2, axis=-1)[..., ::2],
+    "negative strides": lambda x: np.flip(np.flip(x).copy()),
+    "read-only": lambda x: np.lib.stride_tricks.as_strided(x, writeable=False),
+}
+
+
+@every_row
+def test_memory_layout_does_not_matter(row):
+    f, values = scalarised(row, 2), row.draw(2)
+    numbers = range(len(values))
+    expected = mg.grad(f, argnums=numbers)(*values)
+    for lay in LAYOUTS.values():
+        laid = [lay(x) if np.ndim(x) else x for x in values]
+        for got, want in zip(mg.grad(f, argnums=numbers)(*laid), expected, strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.complex_step], ids=str)
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_complex_precision_is_kept(row, dtype):
+    values = [np.asarray(x + 0.1j, dtype=dtype)[()] for x in row.draw(9)]
+    expected = row.on_arrays()(*values)
+    leaves = tensors(values)
+    out = row(*leaves)
+    assert out.dtype == expected.dtype
+    np.sum(np.real(out)).backward()
+    for leaf in leaves:
+        assert leaf.grad.dtype == dtype
+        assert leaf.grad.shape == leaf.shape
+
+
 def stacked(draws: list[list]) -> list:
     """Several draws of the operands, as one batch per operand."""
     return [np.stack(values) for values in zip(*draws, strict=True)]

@@ -3,6 +3,8 @@
 from benchmarks.work.adam import Adam
 from benchmarks.work.base import Work
 from benchmarks.work.classifier import Classifier
+from benchmarks.work.hessian import Hessian
+from benchmarks.work.indexing import Embedding, Reads
 from benchmarks.work.line import Line
 from benchmarks.work.logistic import Logistic
 from benchmarks.work.micrograd_demo import MicrogradDemo
@@ -24,6 +26,9 @@ WORKS: dict[str, Work] = {
     "adam_many_fused": Adam(100, (64, 64), "the same, 100 of 64 x 64, PyTorch fused", fused=True),
     "adam_one_fused": Adam(1, (4_000_000,), "the same, one of 4,000,000, PyTorch fused", fused=True),
     "scalar_chain": ScalarChain(),
+    "hessian": Hessian(),
+    "reads": Reads(),
+    "embedding": Embedding(),
 }
 
 SMALL: dict[str, Work] = {
@@ -39,4 +44,7 @@ SMALL: dict[str, Work] = {
     "adam_many_fused": Adam(3, (4, 4), "Adam, small, fused", fused=True),
     "adam_one_fused": Adam(1, (50,), "Adam, small, fused", fused=True),
     "scalar_chain": ScalarChain(length=20),
+    "hessian": Hessian(rows=20, features=3),
+    "reads": Reads(reads=3, size=5),
+    "embedding": Embedding(entries=6, width=2, reads=9),
 }
