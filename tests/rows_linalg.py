@@ -130,7 +130,7 @@ PRODUCTS = [
     row(np.polyval, A((4,)), A((2, 3)), **c),
     row(np.polyval, A((3,)), A(())),
     row(np.einsum, A((2, 3)), (30, 1), A((3, 2)), (1, 2)),
-    row(np.einsum, "ij,jk,kl->il", A((2, 3)), A((3, 2)), A((2, 2)), optimize=["einsum_path", (1, 2), (0, 1)]),
+    row(np.einsum, "ij,jk,kl->l", A((2, 3)), A((3, 2)), A((2, 2)), optimize=["einsum_path", (1, 2), (0, 1)]),
 ]
 if hasattr(np, "matvec"):
     PRODUCTS += [
@@ -143,7 +143,8 @@ SYSTEMS = [
     row(np.linalg.inv, square(2)),
     row(np.linalg.solve, square(), A((3,)), **c),
     row(np.linalg.solve, square(), A((3, 2)), **c),
-    row(np.linalg.solve, square(2), A((2, 3, 1))),
+    row(np.linalg.solve, square(2), A((3,))),
+    row(np.linalg.solve, square(), A((2, 3, 1))),
     row(np.linalg.pinv, A((4, 2), "regular")),
     row(np.linalg.pinv, A((2, 2, 3), "regular"), rcond=1e-10),
     row(np.linalg.pinv, square(), rtol=1e-10),
@@ -213,8 +214,8 @@ def transforms(function: Callable[..., Any], operands: int) -> list[Row]:
 FFT = [
     *[part for f in FFT_OF_COMPLEX for part in transforms(f, 2)],
     *[part for f in FFT_OF_REAL for part in transforms(f, 1)],
-    *[row(f, A((2, 2, 3)), A((2, 2, 3)), s=(3, 2), axes=(0, -1), norm="ortho") for f in FFTN_OF_COMPLEX],
-    *[row(f, A((2, 2, 3)), s=(3, 2), axes=(0, -1), norm="ortho") for f in FFTN_OF_REAL],
+    *[row(f, A((2, 2, 3)), A((2, 2, 3)), s=(3, -1), axes=(0, -1), norm="ortho") for f in FFTN_OF_COMPLEX],
+    *[row(f, A((2, 2, 3)), s=(3, -1), axes=(0, -1), norm="ortho") for f in FFTN_OF_REAL],
     *[row(f, A((2, 3)), A((2, 3))) for f in FFT2_OF_COMPLEX],
     *[row(f, A((2, 3))) for f in FFT2_OF_REAL],
     row(np.fft.fftshift, A((3, 4))),

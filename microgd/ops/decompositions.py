@@ -303,7 +303,7 @@ def eig_rule(g: Any, ans: Any) -> Any:
     """As for a Hermitian matrix, but the inverse is no longer the adjoint, and vectors keep their length 1."""
     v, w, gv, gw = ans[..., :-1, :], ans[..., -1, :], g[..., :-1, :], g[..., -1, :]
     inner = v.mT @ gv
-    inner = inner - v.mT @ np.conj(v) * row(np.real(diagonal(inner)))
+    inner = inner - v.mT @ np.conj(v) * row(diagonal(inner))
     inner = times(inner, reciprocal_gaps(w)) + np.eye(w.shape[-1], dtype=w.dtype) * row(gw)
     return np.linalg.solve(v.mT, inner @ v.mT)
 
@@ -407,9 +407,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     total = np.sum(sizes if ord == 1 else sizes**ord, axis=axis, keepdims=keepdims)
     if ord == 1:
         return total
-    return np.where(
-        total == 0, 0, np.where(total == 0, 1, total) ** (1 / ord)
-    )  # the root's derivative at 0 is not asked
+    return np.where(total == 0, 0, total ** (1 / ord))  # at 0 the root's derivative is infinite, but not asked for
 
 
 def norm_of_matrices(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
