@@ -350,6 +350,21 @@ class TestAssignment:
             p.data = np.ones(3)
 
 
+def test_methods_that_change_an_array_in_place_assign():
+    x = leaf(3.0, 1.0, 2.0)
+    t = x * 2
+    kept = t * 1
+    t.sort()
+    (t * np.array([1.0, 10.0, 100.0])).sum().backward()
+    np.testing.assert_array_equal(x.grad, [200, 2, 20])
+    np.testing.assert_array_equal(kept.data, [6, 2, 4])
+    t.fill(5.0)
+    np.testing.assert_array_equal(t.data, [5, 5, 5])
+    u = x * 1
+    u.partition(1)
+    assert u.data[1] == 2.0
+
+
 class TestNothingIsDetachedInSilence:
     def test_conversions_raise(self):
         t = leaf(1.0, 2.0) * 1

@@ -277,6 +277,18 @@ class Box:
     def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
         return other // self, other % self
 
+    def fill(self, value: Any) -> None:
+        """Assign one value to every entry."""
+        self[...] = value
+
+    def sort(self, axis: int = -1) -> None:
+        """Become what ``np.sort`` gives."""
+        self.replace(np.sort(self, axis))
+
+    def partition(self, kth: Any, axis: int = -1) -> None:
+        """Become what ``np.partition`` gives."""
+        self.replace(np.partition(self, kth, axis))
+
     def flatten(self) -> Any:
         """All entries along one axis."""
         return np.reshape(self, -1)
