@@ -81,6 +81,11 @@ def test_a_missing_factor_is_named_by_expression_and_line():
     assert f"`mg.sigmoid(X @ w)` (test_derivation.py:{line} in neuron)" in found.verdict
 
 
+def test_a_function_that_nobody_wrote_is_called_by_its_name():
+    found = check_vjp(np.tanh, lambda g, x: g, w)
+    assert "the derivative of `tanh` with respect to `x`" in found.verdict
+
+
 def test_a_path_left_out_is_named():
     f = lambda x: np.sum((x - np.mean(x)) ** 2 * y)
     found = check_derivation(f, lambda x: 2 * (x - np.mean(x)) * y, rng.normal(size=7))

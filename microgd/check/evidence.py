@@ -19,7 +19,7 @@ from microgd.core.primitive import Primitive
 from microgd.core.tape import DTYPE, EDGES, NUMBER, ORIGIN, ROW, SHAPE, Node, fit, new_level, next_number
 from microgd.core.tensor import Tensor
 from microgd.core.tree import flatten, tree_map
-from microgd.core.watch import Watcher, watching
+from microgd.core.watch import Watcher, origin, watching
 from microgd.errors import ShapeError
 from microgd.transforms.reverse import boxed, of_level, own
 
@@ -62,6 +62,7 @@ class Graph:
         entries, build = flatten(inputs)
         recorder = Recorder()
         with new_level() as level, watching(recorder):
+            self.caller = origin()
             boxes = [boxed(x, level, path) if pick else x for (path, x), pick in zip(entries, chosen, strict=True)]
             found, self.build = flatten(tree_map(lambda x: own(x, level), f(*build(boxes))))
         outs = [x for _, x in found]
@@ -123,9 +124,9 @@ class Graph:
                 yield np.size(call.operands[0]) // np.size(call.answer)
 
     def called(self, k: int) -> str:
-        """Node ``k`` as it was written, and where."""
-        origin = self.nodes[k][ORIGIN]
-        return f"`{origin.text or self.row(k).name}` ({origin.place})" if origin else f"`{self.row(k).name}`"
+        """Node ``k`` as it was written, and where; by the function's name if nobody wrote it (f is np.tanh itself)."""
+        at = self.nodes[k][ORIGIN]
+        return f"`{at.text or self.row(k).name}` ({at.place})" if at and at != self.caller else f"`{self.row(k).name}`"
 
     @cached_property
     def kind(self) -> tuple[Any, ...]:
@@ -242,7 +243,8 @@ class Sample:
         return self.kept[node]  # type: ignore[no-any-return]
 
 
-class Case(NamedTuple):
+@dataclass
+class Case:
     """One wrong input: its samples, the names of all inputs, and the lengths of its axes with a name for each."""
 
     samples: list[Sample]
@@ -257,21 +259,23 @@ class Case(NamedTuple):
     def graph(self) -> Graph:
         return self.samples[0].graph
 
+    @cached_property
     def nodes(self) -> list[int]:
         """The nodes between the output and this input, without either."""
-        return [k for k in range(len(self.graph.nodes)) if k in self.kin() and k not in (*self.graph.roots, self.mine)]
+        return [k for k in sorted(self.kin) if k not in (*self.graph.roots, self.mine)]
 
     @property
     def mine(self) -> int:
         return self.graph.leaves[self.first.leaf] or 0
 
+    @cached_property
     def kin(self) -> set[int]:
         """This input, and every node that depends on it and that the output depends on."""
         return self.graph.above(self.mine) & set(self.first.cotangents)
 
+    @cached_property
     def edges(self) -> list[int]:
-        kin = self.kin()
-        return [e for e, edge in enumerate(self.graph.edges) if edge.parent in kin and edge.child in kin]
+        return [e for e, edge in enumerate(self.graph.edges) if {edge.parent, edge.child} <= self.kin]
 
     def called(self, node: int) -> str:
         """A node in words: an input by its name, anything else by its expression and line."""
@@ -279,15 +283,15 @@ class Case(NamedTuple):
             return f"`{self.names[self.graph.leaves.index(node)]}`"
         return self.graph.called(node)
 
-    def values(self) -> Iterator[tuple[Callable[[Sample], Array], str]]:
+    @cached_property
+    def values(self) -> list[tuple[Callable[[Sample], Array], str]]:
         """Every number of the computation: inputs, intermediates, data; each with its name, no array twice."""
-        seen = set()
+        found: dict[Any, tuple[Callable[[Sample], Array], str]] = {}
         for get, name in self.all_values():
             xs = [np.asarray(get(s)) for s in self.samples]
-            key = (xs[0].shape, *(x.tobytes() for x in xs))
-            if xs[0].dtype.kind in "fc" and key not in seen:
-                seen.add(key)
-                yield get, name
+            if xs[0].dtype.kind in "fc":
+                found.setdefault((xs[0].shape, *(x.tobytes() for x in xs)), (get, name))
+        return list(found.values())
 
     def all_values(self) -> Iterator[tuple[Callable[[Sample], Array], str]]:
         for k in self.first.seeds:
@@ -300,8 +304,12 @@ class Case(NamedTuple):
                 if isinstance(x, np.ndarray | np.floating):
                     yield lambda s, k=k, i=i: s.graph.calls[k].operands[i], f"the data in {self.called(k)}"
 
-    def local_derivatives(self) -> Iterator[tuple[Callable[[Sample], Array], str]]:
-        for e in self.edges():
-            edge = self.graph.edges[e]
-            if self.graph.row(edge.child).form == "elementwise":
-                yield lambda s, e=e: s.local(e), f"the derivative of {self.called(edge.child)}"
+    @cached_property
+    def local_derivatives(self) -> list[tuple[Callable[[Sample], Array], str]]:
+        """The local derivatives of elementwise functions, each with its name."""
+        steps = [(e, self.graph.edges[e].child) for e in self.edges]
+        return [
+            (lambda s, e=e: s.local(e), f"the derivative of {self.called(child)}")
+            for e, child in steps
+            if self.graph.row(child).form == "elementwise"
+        ]

@@ -67,7 +67,7 @@ NUMBERS = {math.pi: "π", math.e: "e", math.log(2): "ln 2", math.log(10): "ln 10
 def constants(lengths: dict[int, str]) -> list[tuple[float, str]]:
     """The constants that derivatives go wrong by most: small numbers, and the lengths of axes."""
     told = {n: f"{name} (with {name} = {n})" for n, name in lengths.items()}
-    found = [(1.0, "1")]
+    found = [(1.0, "1"), (1 / math.e, "1/e")]  # 1/e: x exp(x - 1) for exp(x)
     for n in (2, 3, 4):
         found += [(n, f"{n}, or {told[n]}," if n in told else str(n))]
         found += [(1 / n, f"1/{n}, or 1/{told[n]}," if n in told else f"1/{n}")]
@@ -122,7 +122,7 @@ def scaled(case: Case, what: str) -> Explain:
 def summed_over(case: Case, c: Any) -> str | None:
     """The sum in the graph that has 1/c terms, unless something divides by that number already."""
     found = None
-    for k in sorted(case.kin()):
+    for k in sorted(case.kin):
         if call := case.graph.calls[k]:
             terms = np.size(call.operands[0]) / max(np.size(call.answer), 1)
             if call.row.function is np.mean and near(terms * c, 1):
@@ -133,7 +133,7 @@ def summed_over(case: Case, c: Any) -> str | None:
                 return None
             if call.row.function is np.sum and near(terms * c, 1):
                 found = case.called(k)
-    for e in case.edges():
+    for e in case.edges:
         edge, g = case.first.edge(e)
         wide, narrow = np.size(g), math.prod(case.graph.shape_of(edge.parent))
         if case.graph.row(edge.child).form == "elementwise" and wide > narrow and near(wide / narrow * c, 1):
@@ -188,7 +188,7 @@ def another_variable(case: Case) -> Iterator[Hypothesis]:
             ("swapped arguments", f"{says}; and the other way round.") if both else ("wrong variable", f"{says}.")
         )
         yield Hypothesis(exactly(cause, says), lambda s, k=k: s.gradient(s.cotangents, k))
-    for k in case.nodes():
+    for k in case.nodes:
         cause = "wrong variable" if is_prediction(case.graph, k) else "missing factor"
         says = f"It is the derivative of {case.called(k)}: the derivative of what is made of that is left out."
         yield Hypothesis(roughly(case, cause, says), lambda s, k=k: s.gradient(s.graph.pull({k: s.ones(k)})))
@@ -233,7 +233,7 @@ def at_other_inputs(case: Case) -> Iterator[Hypothesis]:
 
 def a_value(case: Case) -> Iterator[Hypothesis]:
     """Not a derivative at all."""
-    for value, told in case.values():
+    for value, told in case.values:
         says = f"It is the value of {told}, and not a derivative."
         yield Hypothesis(exactly("wrong variable", says), lambda s, value=value: np.asarray(value(s)))
 
@@ -256,7 +256,7 @@ def is_prediction(graph: Graph, node: int) -> bool:
 
 def one_step(case: Case) -> Iterator[Hypothesis]:
     """What flows through one node scaled or left out; one rule of the graph replaced by a wrong one."""
-    for k in case.nodes():
+    for k in case.nodes:
         through = lambda s, k=k: s.gradient(s.graph.pull({k: s.cotangents[k]}))
         rest = lambda s, through=through: s.claimed - s.true + through(s)
         yield Hypothesis(scaled(case, f"What comes through {case.called(k)}"), through, rest)
@@ -264,7 +264,7 @@ def one_step(case: Case) -> Iterator[Hypothesis]:
         yield Hypothesis(exactly("missing factor", says), lambda s, through=through: s.true - through(s))
         says = f"Only what comes through {case.called(k)} is there; the input also acts in other ways."
         yield Hypothesis(roughly(case, "missing factor", says), through)
-    for e in case.edges():
+    for e in case.edges:
         edge = case.graph.edges[e]
         row, name, operand = case.graph.row(edge.child), case.called(edge.child), case.called(edge.parent)
         at = f"the derivative of {name} with respect to {operand}"
@@ -288,7 +288,7 @@ def one_step(case: Case) -> Iterator[Hypothesis]:
 
 def is_constant(case: Case, e: int) -> bool:
     """Whether a local derivative is one of the named constants everywhere."""
-    found = np.unique([np.unique(s.local(e)) for s in case.samples]) if case.first.local(e).size else np.zeros(0)
+    found = np.unique(np.concatenate([np.ravel(s.local(e)) for s in case.samples]))
     return len(found) == 1 and constant(case, found[0]) is not None
 
 
@@ -323,7 +323,7 @@ def at_wrong_values(case: Case, e: int, wrong: Callable[..., Hypothesis]) -> Ite
     if row.needs[i] and len(operands(case.first)) == 1:
         says = f"In the derivative of {name} its operand and its answer are exchanged."
         yield wrong("wrong variable", says, mixed)
-        for v, told in [*case.values(), *case.local_derivatives()]:
+        for v, told in [*case.values, *case.local_derivatives]:
             if np.shape(v(case.first)) == case.graph.shape_of(edge.child):
                 says = f"The derivative of {name} is taken at {told}, not at its operand."
                 yield wrong("wrong variable", says, lambda s, v=v: rule(s, i, v(s)))
@@ -399,7 +399,7 @@ def factors(
     case: Case, shape: tuple[int, ...], formulas: list[tuple[str, Callable[[Array], Array]]] = FORMULAS
 ) -> Iterator[tuple[Callable[[Sample], Array], str]]:
     """Every number of the computation, and simple formulas of it, that can multiply an array of some shape."""
-    candidates = [*case.values(), *case.local_derivatives()]
+    candidates = [*case.values, *case.local_derivatives]
     for text, formula in formulas:
         for value, name in candidates:
             if fills(np.shape(value(case.first)), shape):
@@ -420,11 +420,12 @@ def whole_factor(case: Case) -> Iterator[Hypothesis]:
 
 def diagonal_only(case: Case) -> Iterator[Hypothesis]:
     """Of a full Jacobian between two values of one shape, only the diagonal is used."""
-    nodes = [k for k in sorted(case.kin()) if 1 < math.prod(case.graph.shape_of(k)) <= 64]
+    small = len(case.graph.nodes) <= 60  # a Jacobian takes one sweep for every entry
+    nodes = [k for k in sorted(case.kin) if small and 1 < math.prod(case.graph.shape_of(k)) <= 64]
     for k in nodes:
         everything = case.graph.pull({k: case.first.ones(k)})
         for below, d in case.first.diagonal(k).items():
-            if below in case.kin() and not np.allclose(everything[below], d):  # or it is diagonal
+            if below in case.kin and not np.allclose(everything[below], d):  # or it is diagonal
                 says = f"Only the diagonal of the Jacobian of {case.called(k)} by {case.called(below)} is used."
 
                 def direction(s: Sample, k: int = k, below: int = below) -> Array:
@@ -435,11 +436,11 @@ def diagonal_only(case: Case) -> Iterator[Hypothesis]:
 
 def wrong_value(case: Case) -> Iterator[Hypothesis]:
     """In a product, another value of the computation where one of the factors belongs."""
-    for e in case.edges():
+    for e in case.edges:
         edge = case.graph.edges[e]
         row = case.graph.row(edge.child)
         for j, factor in enumerate(edge.saved if row.form == "bilinear" or row.function is np.multiply else ()):
-            for v, name in case.values() if isinstance(factor, np.ndarray) else ():
+            for v, name in case.values if isinstance(factor, np.ndarray) else ():
                 if np.shape(v(case.first)) == factor.shape:
                     says = (
                         f"In the derivative of {case.called(edge.child)} there is {name} where another value belongs."
@@ -450,7 +451,7 @@ def wrong_value(case: Case) -> Iterator[Hypothesis]:
 
 def statistics_fixed(case: Case) -> Iterator[Hypothesis]:
     """All sums and means of the computation treated as constants."""
-    blocked = {k for k in case.nodes() if case.graph.row(k).function in (np.sum, np.mean, np.var, np.std)}
+    blocked = {k for k in case.nodes if case.graph.row(k).function in (np.sum, np.mean, np.var, np.std)}
     if blocked:
         names = " and ".join(case.called(k) for k in sorted(blocked))
         says = f"{names} depend on the input too, and were treated as constants."
@@ -461,7 +462,7 @@ def statistics_fixed(case: Case) -> Iterator[Hypothesis]:
 
 def factor_inside(case: Case) -> Iterator[Hypothesis]:
     """A number of the computation as a factor inside one step."""
-    for e in case.edges():
+    for e in case.edges:
         full = case.first.contribution(e)
         if np.ndim(full) == 0:
             continue
@@ -477,8 +478,8 @@ def factor_inside(case: Case) -> Iterator[Hypothesis]:
 
 def missing_term(case: Case) -> Iterator[Hypothesis]:
     """A number of the computation left out as a term of the gradient, or of what flows back to one node."""
-    for k in (case.mine, *case.nodes()):
-        for v, name in case.values():
+    for k in (case.mine, *case.nodes):
+        for v, name in case.values:
             if fills(np.shape(v(case.first)), case.graph.shape_of(k)):
                 says = f"A term is left out in what flows back to {case.called(k)}: {name}."
                 flows = lambda s, k=k, v=v: s.gradient(s.graph.pull({k: v(s) + 0 * s.cotangents[k]}))
@@ -487,7 +488,7 @@ def missing_term(case: Case) -> Iterator[Hypothesis]:
 
 def other_local(case: Case) -> Iterator[Hypothesis]:
     """Between two values of one shape, a simple formula stands where the derivative belongs."""
-    nodes = sorted(case.kin())
+    nodes = sorted(case.kin)
     for k in nodes:
         shape = case.graph.shape_of(k)
         for below in nodes:
