@@ -75,7 +75,7 @@ def test_demands():
 
 
 def test_one_input_in_sight():
-    some = [task for task in TASKS if not task.habit][::9]
+    some = [task for task in TASKS if not task.habit][::12]
     found = mutants.score(check_vjp, seeds=[0], only=some)
     assert found.accepted == found.rejected == []
     assert found.plain == 1

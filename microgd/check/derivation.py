@@ -135,8 +135,10 @@ class Judge:
         claimed, true = worst.claims[self.leaf], worst.true(self.leaf)
         rows = table(claimed, true, name) if claimed.shape == true.shape else ()
         if found is None:
-            count = true.size * len(self.runs)
-            return Diagnosis(True, None, f"All {count} numbers agree, at {len(self.runs)} points.", SURE, rows, name)
+            says = f"All {true.size * len(self.runs)} numbers agree, at {len(self.runs)} points."
+            if not any(np.any(run.true(self.leaf)) for run in self.runs):
+                return Diagnosis(True, None, f"{says} But all are zero: thin evidence.", 0.5, rows, name)
+            return Diagnosis(True, None, says, SURE, rows, name)
         return Diagnosis(False, *found, rows, name)
 
     def right(self, run: Run) -> bool:

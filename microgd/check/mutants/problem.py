@@ -77,5 +77,6 @@ DRAWS: dict[str, Callable[[np.random.Generator, tuple[int, ...]], Any]] = {
     "positive": lambda rng, shape: np.asarray(rng.uniform(0.5, 2.5, shape))[()],
     "unit": lambda rng, shape: np.asarray(rng.uniform(0.1, 0.9, shape))[()],
     "labels": lambda rng, shape: rng.integers(0, 2, shape).astype(float),
+    "wide": lambda rng, shape: np.linspace(-3, 3, *shape) + rng.normal(0, 0.2, shape),  # every branch is taken
     "signs": lambda rng, shape: rng.integers(0, 2, shape) * 2.0 - 1,
 }
