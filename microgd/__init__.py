@@ -2,6 +2,7 @@
 
 from microgd import data, errors, nn, optim
 from microgd.catalogue import supported
+from microgd.check import Diagnosis, check_derivation, check_vjp
 from microgd.core.tensor import Tensor, no_grad, tensor
 from microgd.core.watch import record_lines
 from microgd.ops.shape import array
@@ -19,9 +20,12 @@ from microgd.transforms.reverse import grad, stop_gradient, value_and_grad, vjp
 __version__ = "0.1.0"
 
 __all__ = [
+    "Diagnosis",
     "History",
     "Tensor",
     "array",
+    "check_derivation",
+    "check_vjp",
     "checkpoint",
     "data",
     "detect_nonfinite",

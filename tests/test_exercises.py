@@ -108,7 +108,7 @@ WRONG = [
     ("e03_quotient_rule", "return (np.sin(x) * 2 * x - np.cos(x) * (x**2 + 1)) / (x**2 + 1) ** 2", ["sign"]),
     ("e04_chain_rule", "return -6 * x * np.cos(3 * x**2)", ["sign"]),
     ("e04_chain_rule", "return np.cos(3 * x**2) * 3 * x", ["factor"]),
-    ("e05_partial_derivatives", "return x**2 + 9 * x * y**2, 2 * x * y + 3 * y**3", ["wrong variable"] * 2),
+    ("e05_partial_derivatives", "return x**2 + 9 * x * y**2, 2 * x * y + 3 * y**3", ["swapped arguments"] * 2),
     ("e06_mse_slope_and_intercept", "e = w * x + b - y\nreturn np.mean(e * x), np.mean(e)", ["factor"] * 2),
     ("e06_mse_slope_and_intercept", "e = w * x + b - y\nreturn 2 * np.mean(e * x), 2 * np.sum(e)", [None, "factor"]),
     ("e06_mse_slope_and_intercept", "e = y - w * x - b\nreturn 2 * np.mean(e * x), 2 * np.mean(e)", ["sign"] * 2),
@@ -145,7 +145,7 @@ def test_a_typical_mistake_is_called_by_its_name(name, body, causes, seed):
 
 def test_a_link_missing_in_the_chain_is_shown_with_its_line():
     (result,) = results(answered("e04_chain_rule", "return np.cos(3 * x**2)"), 0, str(FOLDER / "e04_chain_rule.py"))
-    assert result.cause in ("missing factor", "wrong variable")
+    assert result.cause == "missing factor"
     assert "3 * x**2" in result.verdict
     assert "e04_chain_rule.py:14" in result.verdict
 

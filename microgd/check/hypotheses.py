@@ -145,6 +145,13 @@ def summed_over(case: Case, c: Any) -> str | None:
 
 
 def factor(case: Case) -> Iterator[Hypothesis]:
+    """A constant; one that is the value of an input, and not a common number, is that input."""
+    for value, name in zip(case.first.inputs, case.names, strict=True):
+        if isinstance(value, float) and value and not constant(case, value, simple=True):
+            says = f"A factor is missing: `{name}`."
+            yield Hypothesis(exactly("missing factor", says), lambda s: s.true, lambda s, v=value: s.claimed * v)
+            says = f"There is a factor too many: `{name}`."
+            yield Hypothesis(exactly("extra factor", says), lambda s, v=value: s.true * v)
     yield Hypothesis(scaled(case, "The gradient"), lambda s: s.true)
 
 
@@ -418,6 +425,14 @@ def whole_factor(case: Case) -> Iterator[Hypothesis]:
         yield Hypothesis(roughly(case, "extra factor", extra), lambda s, v=v: s.true * v(s))
 
 
+def inner_derivative(case: Case) -> Iterator[Hypothesis]:
+    """The chain rule broken off: the derivative of an intermediate by the input is left out."""
+    for k in case.nodes:
+        says = f"The inner derivative is missing: that of {case.called(k)}."
+        inner = lambda s, k=k: s.gradient(s.graph.pull({k: s.ones(k)}))
+        yield Hypothesis(exactly("missing factor", says), lambda s: s.true, lambda s, v=inner: s.claimed * v(s))
+
+
 def diagonal_only(case: Case) -> Iterator[Hypothesis]:
     """Of a full Jacobian between two values of one shape, only the diagonal is used."""
     small = len(case.graph.nodes) <= 60  # a Jacobian takes one sweep for every entry
@@ -509,6 +524,7 @@ STAGES: list[tuple[float, Family]] = [
     (0.99, factor),
     (0.97, not_summed),
     (0.97, rearranged),
+    (0.95, inner_derivative),
     (0.9, another_variable),
     (0.95, one_step),
     (0.9, at_other_inputs),
