@@ -108,9 +108,10 @@ def unshared(kept: list[tuple[Node, Any]], *seeds: Any) -> Iterator[tuple[Node, 
     """Gradients that may be handed out: no array twice, none that is a view or the caller's own."""
     taken = {id(seed) for seed in seeds}
     for node, g in kept:
-        if type(g) is np.ndarray and (g.base is not None or id(g) in taken):
-            g = g.copy()
-        taken.add(id(g))
+        if type(g) is np.ndarray:
+            if g.base is not None or id(g) in taken:
+                g = g.copy()
+            taken.add(id(g))
         yield node, g
 
 
@@ -160,7 +161,7 @@ def cast(d: Any, dtype: Any) -> Any:
 
 def conjugate(g: Any) -> Any:
     """Between the convention of users (dL/dx + i dL/dy) and that of rules (its conjugate); real numbers as they are."""
-    return np.conj(g) if g.dtype.kind == "c" else g
+    return g if type(g) is np.float64 or g.dtype.kind != "c" else np.conj(g)
 
 
 @contextmanager

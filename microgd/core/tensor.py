@@ -279,7 +279,8 @@ class Tensor(Box):
                 f"assignment: a {type(other).__name__} cannot be assigned into a tensor made outside its transform; "
                 f"make the tensor inside, or build the value with np.where or np.stack."
             )
-        other = self.conforming(other)
+        if type(self.value) is not np.float64 or type(other.value) is not np.float64:  # two of these always conform
+            other = self.conforming(other)
         recording = other.level > frozen_level.get()
         if self.node is None or (recording and not self.is_leaf):
             self.value, self.node, self.level = other.value, other.node, other.level
