@@ -336,23 +336,16 @@ def derivative_of_f(order):
     return h(0.7)
 
 
-@pytest.mark.parametrize("ways", [*itertools.product(WAYS, repeat=2)], ids="-".join)
-def test_every_pair_of_transforms(ways):
-    h, order = f, 0
-    for way in ways:
-        h, order = WAYS[way](h), order + (way != "batch")
-    np.testing.assert_allclose(h(0.7), derivative_of_f(order), rtol=1e-6)
-
-
 TRIPLES = ["reverse", "forward", "batch", "jacobian"]
+NESTINGS = [*itertools.product(WAYS, repeat=2), *itertools.product(TRIPLES, repeat=3)]
 
 
-@pytest.mark.parametrize("ways", [*itertools.product(TRIPLES, repeat=3)], ids="-".join)
-def test_triples_of_transforms(ways):
+@pytest.mark.parametrize("ways", NESTINGS, ids="-".join)
+def test_every_pair_of_transforms_and_some_triples(ways):
     h, order = f, 0
     for way in ways:
         h, order = WAYS[way](h), order + (way != "batch")
-    np.testing.assert_allclose(h(0.7), derivative_of_f(order), rtol=1e-3)
+    np.testing.assert_allclose(h(0.7), derivative_of_f(order), rtol=1e-6 if order < 3 else 1e-3)
 
 
 @pytest.mark.parametrize("outer", ["reverse", "forward"])
