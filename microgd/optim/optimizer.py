@@ -1,15 +1,15 @@
 """Optimizer: parameters, groups, checks and state; everything but the rule.
 
 A rule is a subclass: it names its hyper-parameters in ``__init__``, its state in ``initial_state``, and writes its
-formula in ``update``, on flat blocks of parameters (``p``), gradients (``g``) and state (``s``). Weight decay that is
-added to the gradient, maximisation, parameter groups, saving and loading are the same for all and live here. Names,
-defaults and layout are those of ``torch.optim``.
+formula in ``update``, on flat blocks of parameters (``p``), gradients (``g``) and state (``s``). For explanations,
+``quantities`` names what that formula computes. Weight decay that is added to the gradient, maximisation, parameter
+groups, saving and loading are the same for all and live here. Names, defaults and layout are those of ``torch.optim``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, ValuesView
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,14 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
+class Quantity(NamedTuple):
+    """A number or array of one update: its name, the formula it comes from, and what it is."""
+
+    name: str
+    formula: str
+    value: Any
+
+
 class Optimizer:
     """Base of every optimizer. ``defaults`` are the hyper-parameters of groups that do not set their own.
 
@@ -48,6 +56,9 @@ class Optimizer:
 
     decoupled = False
     """Whether weight decay shrinks the parameter directly (AdamW) instead of being added to the gradient."""
+
+    symbols: ClassVar[dict[str, str]] = {}
+    """The letters of the state arrays in the formulas, by their names in the state."""
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -65,6 +76,23 @@ class Optimizer:
     def update(self, p: Any, g: Any, s: dict[str, Any], t: int, group: Group) -> None:
         """Move ``p`` in place, given its gradient ``g``, state ``s`` and the number ``t`` of this step, from 1."""
         raise NotImplementedError
+
+    def quantities(self, g: Any, s: dict[str, Any], t: int, group: Group) -> tuple[list[Quantity], str]:
+        """What the formula speaks of, computed from what ``update`` was given and the state that it left behind; and
+        the formula of the change of the parameter, in these names. For explanations only: a step does not call it."""
+        unnamed = f"as {type(self).__name__}.update says"
+        return [Quantity(self.symbols.get(name, name), unnamed, array) for name, array in s.items()], unnamed
+
+    def decayed(self, p: Any, g: Any, group: Group) -> Any:
+        """The gradient that the rule is given: turned around to climb, with weight decay; decoupled, ``p`` shrinks."""
+        decay = group["weight_decay"]
+        if group["maximize"]:
+            g = -g
+        if decay and self.decoupled:
+            p *= 1 - group["lr"] * decay
+        elif decay:
+            g = g + decay * p
+        return g
 
     def check(self, group: Group) -> None:
         """Refuse hyper-parameters that make no sense."""
@@ -133,15 +161,9 @@ class Optimizer:
         for group, flat, gradients in work:
             flat.take_in()
             flat.keep(self.initial_state(group))
-            decay = group["weight_decay"]
             for part, g, t in flat.blocks(gradients):
                 p = flat.values[part]
-                if group["maximize"]:
-                    g = -g
-                if decay and self.decoupled:
-                    p *= 1 - group["lr"] * decay
-                elif decay:
-                    g = g + decay * p
+                g = self.decayed(p, g, group)
                 self.update(p, g, {name: array[part] for name, array in flat.state.items()}, t, group)
             flat.publish(gradients)
         return loss

@@ -2,17 +2,18 @@
 
 In ``update``, ``p`` are parameters (changed in place), ``g`` their gradients, ``s`` the rule's state (changed in
 place), ``t`` the number of the step from 1, and ``group`` the hyper-parameters. Names, defaults and fine print are
-those of ``torch.optim``, which the tests hold to 1e-12.
+those of ``torch.optim``, which the tests hold to 1e-12. ``quantities`` puts the paper's names to what an update did;
+the tests read its formulas back and compute them.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from microgd.errors import OptionError
-from microgd.optim.optimizer import Group, Optimizer
+from microgd.optim.optimizer import Group, Optimizer, Quantity
 
 
 class SGD(Optimizer):
@@ -44,6 +45,8 @@ class SGD(Optimizer):
 
     Source: Robbins and Monro (1951); Polyak (1964); Nesterov (1983) in the form of Sutskever et al. (2013).
     """
+
+    symbols: ClassVar = {"momentum_buffer": "b"}
 
     def __init__(
         self,
@@ -78,6 +81,15 @@ class SGD(Optimizer):
             b += g if t == 1 else (1 - group["dampening"]) * g
             g = g + momentum * b if group["nesterov"] else b
         p -= group["lr"] * g
+
+    def quantities(self, g: Any, s: dict[str, Any], t: int, group: Group) -> tuple[list[Quantity], str]:
+        if not group["momentum"]:
+            return [], "-lr g"
+        share = "(1 - dampening) g" if group["dampening"] else "g"
+        b = Quantity("b", "g" if t == 1 else f"momentum b + {share}", s["momentum_buffer"])
+        if not group["nesterov"]:
+            return [b], "-lr b"
+        return [b, Quantity("d", "g + momentum b", g + group["momentum"] * b.value)], "-lr d"
 
 
 class Momentum(SGD):
@@ -161,6 +173,8 @@ class AdaGrad(Optimizer):
     Source: Duchi, Hazan and Singer (2011), the diagonal variant.
     """
 
+    symbols: ClassVar = {"sum": "S"}
+
     def __init__(
         self,
         params: Any,
@@ -183,6 +197,15 @@ class AdaGrad(Optimizer):
         s["sum"] += g * g
         rate = group["lr"] / (1 + (t - 1) * group["lr_decay"])
         p -= rate * g / (np.sqrt(s["sum"]) + group["eps"])
+
+    def quantities(self, g: Any, s: dict[str, Any], t: int, group: Group) -> tuple[list[Quantity], str]:
+        lr = group["lr"] / (1 + (t - 1) * group["lr_decay"])
+        named = [
+            Quantity("S", "S + g^2", s["sum"]),
+            Quantity("lr'", "lr / (1 + (t - 1) lr_decay)", lr),
+            Quantity("rate", "lr' / (sqrt(S) + eps)", lr / (np.sqrt(s["sum"]) + group["eps"])),
+        ]
+        return named, "-rate g"
 
 
 class RMSProp(Optimizer):
@@ -208,6 +231,8 @@ class RMSProp(Optimizer):
 
     Source: Tieleman and Hinton (2012), lecture 6e; centered as in Graves (2013).
     """
+
+    symbols: ClassVar = {"square_avg": "S", "grad_avg": "M", "momentum_buffer": "b"}
 
     def __init__(
         self,
@@ -242,6 +267,19 @@ class RMSProp(Optimizer):
             g = s["momentum_buffer"]
         p -= group["lr"] * g
 
+    def quantities(self, g: Any, s: dict[str, Any], t: int, group: Group) -> tuple[list[Quantity], str]:
+        square, letter = s["square_avg"], "S"
+        named = [Quantity("S", "alpha S + (1 - alpha) g^2", square)]
+        if group["centered"]:
+            square, letter = np.maximum(square - s["grad_avg"] ** 2, 0), "V"
+            named.append(Quantity("M", "alpha M + (1 - alpha) g", s["grad_avg"]))
+            named.append(Quantity("V", "max(S - M^2, 0)", square))
+        named.append(Quantity("rate", f"lr / (sqrt({letter}) + eps)", group["lr"] / (np.sqrt(square) + group["eps"])))
+        if not group["momentum"]:
+            return named, "-rate g"
+        b = Quantity("b", f"momentum b + g / (sqrt({letter}) + eps)", s["momentum_buffer"])
+        return [*named, b], "-lr b"
+
 
 class Adam(Optimizer):
     """Momentum and a rate per parameter, both corrected for their start at zero.
@@ -264,6 +302,8 @@ class Adam(Optimizer):
 
     Source: Kingma and Ba (2015), algorithm 1; amsgrad: Reddi, Kale and Kumar (2018).
     """
+
+    symbols: ClassVar = {"exp_avg": "m", "exp_avg_sq": "v", "max_exp_avg_sq": "vmax"}
 
     def __init__(
         self,
@@ -292,6 +332,22 @@ class Adam(Optimizer):
             v = np.maximum(s["max_exp_avg_sq"], v, out=s["max_exp_avg_sq"])
         root = (1 - beta2**t) ** 0.5  # the paper's more efficient order, end of its section 2
         p -= group["lr"] * root / (1 - beta1**t) * m / (np.sqrt(v) + group["eps"] * root)
+
+    def quantities(self, g: Any, s: dict[str, Any], t: int, group: Group) -> tuple[list[Quantity], str]:
+        m, v, (beta1, beta2) = s["exp_avg"], s["exp_avg_sq"], group["betas"]
+        c1, c2, letter = 1 - beta1**t, 1 - beta2**t, "v"
+        named = [Quantity("m", "beta1 m + (1 - beta1) g", m), Quantity("v", "beta2 v + (1 - beta2) g^2", v)]
+        if group["amsgrad"]:
+            v, letter = s["max_exp_avg_sq"], "vmax"
+            named.append(Quantity("vmax", "max(vmax, v)", v))
+        named += [
+            Quantity("c1", "1 - beta1^t", c1),
+            Quantity("c2", "1 - beta2^t", c2),
+            Quantity("m'", "m / c1", m / c1),
+            Quantity("v'", f"{letter} / c2", v / c2),
+            Quantity("rate", "lr / (sqrt(v') + eps)", group["lr"] / (np.sqrt(v / c2) + group["eps"])),
+        ]
+        return named, "-rate m'"
 
 
 class AdamW(Adam):
