@@ -184,14 +184,14 @@ def rehearse(optimizer: Optimizer, group: Group, flat: Flat, k: int, g: Any) -> 
         return ParameterStep(name, shape, t - 1, (), np.zeros_like(p).reshape(shape)[()])
     state = remembered(flat, k, optimizer.initial_state(group))
     before = [Quantity(optimizer.symbols.get(entry, entry), BEFORE, array.copy()) for entry, array in state.items()]
-    start = p.copy()
+    start, g = p.copy(), g.copy()
     given = optimizer.decayed(p, g, group)
     kept = p.copy()
     optimizer.update(p, given, state, t, group)
     named, change = optimizer.quantities(given, state, t, group)
     delta = p - start
 
-    rows = [Quantity("p", BEFORE, start), *before, Quantity("g", "p.grad", g.copy())]
+    rows = [Quantity("p", BEFORE, start), *before, Quantity("g", "p.grad", g)]
     sign, coupled = "-g" if group["maximize"] else "g", group["weight_decay"] and not optimizer.decoupled
     if given is not g:
         rows.append(Quantity("g <-", f"{sign} + weight_decay p" if coupled else sign, given))
