@@ -7,6 +7,7 @@ from microgd.core.tensor import Tensor, no_grad, tensor
 from microgd.core.watch import record_lines
 from microgd.ops.shape import array
 from microgd.ops.special import erf, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from microgd.optim.explain import explain_step
 from microgd.train import History, fit, load, save
 from microgd.transforms.batch import vmap
 from microgd.transforms.checkpoint import checkpoint
@@ -31,6 +32,7 @@ __all__ = [
     "detect_nonfinite",
     "erf",
     "errors",
+    "explain_step",
     "fit",
     "gauss_newton",
     "grad",

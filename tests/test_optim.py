@@ -474,3 +474,37 @@ class TestRefusals:
             optimizer.step()
         p.grad = np.full(2, 1e308)  # finite, though neither its sum nor its square is
         SGD([p], lr=0.0).step()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda ps: mg.optim.SGD(ps, lr=0.02, momentum=0.9, nesterov=True, weight_decay=0.1),
+        lambda ps: mg.optim.AdaGrad(ps, lr=0.1, initial_accumulator_value=0.5),
+        lambda ps: mg.optim.RMSProp(ps, lr=0.01, centered=True),
+        lambda ps: mg.optim.AdamW(ps, lr=0.05),
+    ],
+    ids=["SGD", "AdaGrad", "RMSProp", "AdamW"],
+)
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_a_complex_parameter_moves_as_its_two_parts_would(make, shape):
+    """And a real function of it falls, holomorphic or not on the way."""
+    rng = np.random.default_rng(0)
+    start = np.asarray(rng.normal(size=shape) + 1j * rng.normal(size=shape))
+    z = mg.tensor(start, requires_grad=True)
+    x, y = (mg.tensor(part.copy(), requires_grad=True) for part in (start.real, start.imag))
+    together, apart = make([z]), make([x, y])
+    losses = []
+    for _ in range(30):
+        together.zero_grad()
+        loss = np.sum(np.abs(np.sin(z) - 0.5) ** 2 + np.real(z * np.conj(z)) / 4)
+        loss.backward()
+        assert np.all(mg.optim.explain.explain_step(together).parameters[0].delta != 0)
+        together.step()
+        apart.zero_grad()
+        w = x + 1j * y
+        np.sum(np.abs(np.sin(w) - 0.5) ** 2 + np.real(w * np.conj(w)) / 4).backward()
+        apart.step()
+        losses.append(loss.item())
+    np.testing.assert_allclose(z.data, x.data + 1j * y.data, rtol=1e-12)
+    assert losses[-1] < losses[0]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from microgd.errors import GraphError, OptionError
-from microgd.optim.flat import Flat
+from microgd.optim.flat import Flat, pairs
 from microgd.optim.optimizer import Group, Optimizer, Quantity
 
 WIDTH = 80
@@ -179,12 +179,14 @@ def explain_step(optimizer: Optimizer) -> StepExplanation:
 def rehearse(optimizer: Optimizer, group: Group, flat: Flat, k: int, g: Any) -> ParameterStep:
     """Run the rule on copies of one parameter and its state, and note what it was given, left behind and did."""
     name, shape, t = flat.names[k], flat.params[k].shape, flat.steps[k] + 1
-    p = np.array(flat.params[k].value, flat.values.dtype).reshape(-1)
+    p = pairs(np.array(flat.params[k].value, flat.values.dtype).reshape(-1))
+    if flat.values.dtype.kind == "c":
+        shape = (*shape, 2)  # the rule sees real and imaginary parts
     if g is None:
         return ParameterStep(name, shape, t - 1, (), np.zeros_like(p).reshape(shape)[()])
     state = remembered(flat, k, optimizer.initial_state(group))
     before = [Quantity(optimizer.symbols.get(entry, entry), BEFORE, array.copy()) for entry, array in state.items()]
-    start, g = p.copy(), g.copy()
+    start, g = p.copy(), pairs(g).copy()
     given = optimizer.decayed(p, g, group)
     kept = p.copy()
     optimizer.update(p, given, state, t, group)
@@ -207,9 +209,11 @@ def rehearse(optimizer: Optimizer, group: Group, flat: Flat, k: int, g: Any) -> 
 
 def remembered(flat: Flat, k: int, initial: dict[str, float]) -> dict[str, Any]:
     """Copies of the state of one parameter, as a step would find it: at its first values where none was kept yet."""
-    part, size = flat.parts[k], flat.params[k].size
+    part = flat.parts[k]
     return {
-        entry: flat.state[entry][part].copy() if entry in flat.state else np.full(size, first, flat.values.dtype)
+        entry: pairs(flat.state[entry][part].copy())
+        if entry in flat.state
+        else np.full_like(pairs(flat.values[part]), first)
         for entry, first in initial.items()
     }
 

@@ -22,6 +22,11 @@ from microgd.errors import DtypeError, NonFiniteError, ShapeError
 BLOCK = 32768  # entries; a few such arrays of doubles fit into a level-2 cache
 
 
+def pairs(array: Any) -> Any:
+    """Complex numbers as pairs of real ones, which rules treat as two parameters, as PyTorch does."""
+    return array.view(array.real.dtype) if array.dtype.kind == "c" else array
+
+
 class Flat:
     """Values, optimizer state and step counts of some parameters."""
 
@@ -41,7 +46,7 @@ class Flat:
         """Make the state arrays that a rule asks for and that are not there yet, filled with their first values."""
         for name, value in initial.items():
             if name not in self.state:
-                self.state[name] = np.full_like(self.values, value)
+                self.state[name] = np.full_like(pairs(self.values), value).view(self.values.dtype)
 
     def take_in(self) -> None:
         """Make every parameter's value a view of the buffer, whatever it was set to since the last step.
@@ -91,8 +96,11 @@ class Flat:
             raise ShapeError(f"step: {name} has shape {p.shape}, its gradient {g.shape}")
         if g.dtype != p.dtype:
             raise DtypeError(f"step: {name} is {p.dtype}, its gradient {g.dtype}; convert one of them with .astype")
-        g = g.reshape(-1)
-        if not isfinite(g.dot(g)) and not np.all(np.isfinite(g)):  # the square of a finite gradient may overflow
+        g = np.ascontiguousarray(g).reshape(-1)
+        numbers = pairs(g)
+        if not isfinite(numbers.dot(numbers)) and not np.all(
+            np.isfinite(g)
+        ):  # the square of a finite gradient may overflow
             bad = g.size - np.count_nonzero(np.isfinite(g))
             raise NonFiniteError(
                 f"step: the gradient of {name}, shape {p.shape}, has {bad} entries that are NaN or infinite; nothing "

@@ -16,7 +16,7 @@ import numpy as np
 from microgd.core.tensor import Tensor
 from microgd.core.tree import flatten
 from microgd.errors import DtypeError, OptionError, ShapeError
-from microgd.optim.flat import Flat
+from microgd.optim.flat import Flat, pairs
 
 Group = dict[str, Any]
 
@@ -162,9 +162,9 @@ class Optimizer:
             flat.take_in()
             flat.keep(self.initial_state(group))
             for part, g, t in flat.blocks(gradients):
-                p = flat.values[part]
-                g = self.decayed(p, g, group)
-                self.update(p, g, {name: array[part] for name, array in flat.state.items()}, t, group)
+                p = pairs(flat.values[part])
+                g = self.decayed(p, pairs(g), group)
+                self.update(p, g, {name: pairs(array[part]) for name, array in flat.state.items()}, t, group)
             flat.publish(gradients)
         return loss
 
