@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any, Literal
 
 import numpy as np
@@ -32,6 +33,7 @@ INFIX: dict[str, ast.operator] = {
     "power": ast.Pow(),
     "matmul": ast.MatMult(),
 }
+UNKNOWN = "const"  # stands for a constant that the tape did not keep
 INLINE = 40  # an intermediate without a name is written out in the next one up to this length
 
 
@@ -79,6 +81,7 @@ class View:
     arrows: list[Arrow]
     places: dict[int, int]  # from the number of a node to its vertex
     root: Node | None
+    outer: tuple[CodeType | None, ...] = ()
     error: str = ""
 
 
@@ -104,7 +107,7 @@ class Builder:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.view = View([], [], {}, trace.output)
+        self.view = View([], [], {}, trace.output, trace.outer)
         self.taken = set(trace.names.values()) | set(trace.constants.values())
         self.used: set[str] = set()
         self.counts = {"v": 0, "c": 0}
@@ -145,8 +148,8 @@ class Builder:
             return
         call = self.trace.calls[number]
         parents = {i: self.view.places[parent[NUMBER]] for parent, i, *_ in node[EDGES:]}
-        operands = self.operands(call, parents)
         where = node[ORIGIN] if node[ORIGIN] != self.trace.caller else None
+        operands = self.operands(call, parents, where)
         short = [self.reference(x) for x in operands]
         long = [self.written[x] if isinstance(x, int) else x for x in operands]
         composed = called(call, long)
@@ -162,15 +165,18 @@ class Builder:
         place = self.view.places[number] = self.put(vertex, composed if inline else None)
         self.view.arrows += [Arrow(x, place, k) for k, x in enumerate(operands) if isinstance(x, int)]
 
-    def operands(self, call: Call, parents: dict[int, int]) -> list[int | ast.expr]:
+    def operands(self, call: Call, parents: dict[int, int], where: Origin | None) -> list[int | ast.expr]:
         """Each operand as a vertex, or as it is written: numbers have no vertex, nor what is not known."""
         rules = call.row.rules
         count = len(rules) if isinstance(rules, tuple) else max([*parents, *call.operands]) + 1
-        return [parents[k] if k in parents else self.constant(call, k) for k in range(count)]
+        source = expression(where.text) if where else None
+        return [parents[k] if k in parents else self.constant(call, k, source) for k in range(count)]
 
-    def constant(self, call: Call, k: int) -> int | ast.expr:
-        if k not in call.operands:
-            return ast.Name("const")
+    def constant(self, call: Call, k: int, source: ast.expr | None) -> int | ast.expr:
+        if k not in call.operands:  # not kept; the line may tell what it was
+            if isinstance(source, ast.BinOp) and type(source.op) is type(INFIX.get(call.row.name)):
+                return source.right if k else source.left
+            return ast.Name(UNKNOWN)
         x = call.operands[k]
         if call.row.name == "clip" and x is None:
             return expression("-inf" if k == 1 else "inf")

@@ -1,0 +1,59 @@
+"""Groups: the operations of one call of a user's function drawn as one vertex.
+
+Which function an operation stands in is known by its line. Operations are made one after the other, so those of one
+call stand side by side in the order of their making; a call begins anew where the first expression of the function
+comes again. Operations of the function that is looked at itself stay apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from microgd.graph.view import Arrow, Vertex, View
+
+
+def collapsed(graph: View) -> View:
+    """The graph with one vertex per call of a function."""
+    where = list(range(len(graph.vertices)))  # from a vertex to the last one of its group
+    sizes: dict[int, int] = {}
+    for run in runs(graph):
+        sizes[run[-1]] = len(run)
+        for v in run:
+            where[v] = run[-1]
+    kept = [v for v in range(len(graph.vertices)) if where[v] == v]
+    place = {v: k for k, v in enumerate(kept)}
+    vertices = [grouped(graph.vertices[v], sizes[v]) if sizes.get(v, 1) > 1 else graph.vertices[v] for v in kept]
+    ends = [(where[a.source], where[a.target]) for a in graph.arrows]
+    pairs = dict.fromkeys((place[source], place[target]) for source, target in ends if source != target)
+    arrows = [Arrow(source, target, k) for k, (source, target) in enumerate(pairs)]
+    places = {number: place[where[v]] for number, v in graph.places.items()}
+    return View(vertices, arrows, places, graph.root, graph.outer, graph.error)
+
+
+def grouped(last: Vertex, size: int) -> Vertex:
+    """The vertex of a whole call: its result, under the function's name."""
+    assert last.where is not None
+    return replace(last, call=None, text=f"{last.where.code.co_name}, {size} operations")
+
+
+def runs(graph: View) -> Iterator[list[int]]:
+    """Operations of one call, in order."""
+    run: list[int] = []
+    before = None
+    for v, vertex in enumerate(graph.vertices):
+        if vertex.kind != "operation":
+            continue
+        here = vertex.where
+        inside = here is not None and here.code not in graph.outer
+        if run:
+            first = graph.vertices[run[0]].where
+            again = here == first and here != before
+            if not inside or (here and first and here.code is not first.code) or again:
+                yield run
+                run = []
+        if inside:
+            run.append(v)
+        before = here
+    if run:
+        yield run
