@@ -1,0 +1,352 @@
+"""gradcheck: the automatic derivative of a function against differences of its values.
+
+The function is looked at as one from real vectors to real vectors (``vectors``). Its Jacobian is compared in numbers
+u J d: u is a random cotangent, never ones, or one output alone times a random number; d is one entry of an input, or a
+random direction. Where a number disagrees, further steps are taken (``numeric``) and kinks are looked for (``kinks``)
+before it is called wrong. What is found is worded in ``report``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from microgd.check.evidence import plain
+from microgd.check.kinks import Kink, Path, walk
+from microgd.check.numeric import Slope, central, ladder, refined, step
+from microgd.check.report import KINK, RIGHT, UNRESOLVED, WRONG, Part, Report, Table
+from microgd.check.trial import parameter_names
+from microgd.check.vectors import Layout
+from microgd.core.box import Box
+from microgd.core.tensor import Tensor, tensor
+from microgd.core.tree import flatten, leaves_of
+from microgd.errors import DtypeError, GradientError, OptionError
+from microgd.transforms.forward import jvp
+from microgd.transforms.reverse import vjp
+
+Array = Any
+ENTRIES, OUTPUTS = 750, 500  # a difference costs two evaluations, an output one pass: 2,000 in all
+ENOUGH = 40  # columns looked at closely before the rest is taken to be wrong as well
+
+
+class Rule(NamedTuple):
+    """When two numbers agree. ``atol`` None is 1e-7 of the largest entry, rtol / 100; ``torch`` is torch.allclose."""
+
+    eps: float | None
+    rtol: float | None
+    atol: float | None
+    torch: bool
+
+    def allowed(self, a: Array, n: Array, largest: Array, precision: float) -> Array:
+        """The greatest gap that is none: atol + rtol max(|a|, |n|)."""
+        rtol = max(1e-5, 4 * precision**0.5) if self.rtol is None else self.rtol
+        atol = rtol / 100 * largest if self.atol is None else self.atol
+        return atol + rtol * (np.abs(n) if self.torch else np.maximum(np.abs(a), np.abs(n)))
+
+    def steps(self, size: float, precision: float) -> tuple[float, list[float]]:
+        """The first step around a number of this size, and those to look closer with."""
+        h = self.eps or step(size, precision)
+        return h, [h] if self.torch else ladder(h, size, precision)
+
+
+class Subject:
+    """A function of floating-point leaves, returning a list of such, as one from vectors to vectors."""
+
+    def __init__(self, f: Callable[..., list[Any]], leaves: list[Array], names: list[str], title: str) -> None:
+        self.f, self.leaves, self.title = f, leaves, title
+        self.inputs = Layout(leaves, names)
+        self.x = self.inputs.pack(leaves)
+        copies = self.inputs.unpack(self.x)
+        found = f(*copies)
+        moved = [name for name, a, b in zip(names, leaves, copies, strict=True) if not np.array_equal(a, b, True)]
+        if moved:
+            raise GradientError(f"gradcheck: {title} changes its input {', '.join(moved)} in place; work on a copy")
+        outs = [np.asarray(plain(y)) for y in found]
+        self.outputs = Layout(outs, ["output"] if len(outs) == 1 else [f"output {k}" for k in range(len(outs))])
+        self.y = self.outputs.pack(outs)
+        if not np.isfinite(self.y).all():
+            place = int(np.flatnonzero(~np.isfinite(self.y))[0])
+            raise GradientError(
+                f"gradcheck: {title} is not finite at this input: {self.outputs.name(place)} = {self.y[place]}"
+            )
+        if not same(self.value(self.x), self.y):
+            raise GradientError(
+                f"gradcheck: {title} is nondeterministic: called again with the same input, it gives another value. "
+                f"Draw random numbers outside, or from a generator seeded inside."
+            )
+        self.here = self.path(self.x)
+
+    def value(self, x: Array) -> Array:
+        """f(x), a copy."""
+        return self.outputs.pack([plain(y) for y in self.f(*self.inputs.unpack(x))])
+
+    def path(self, x: Array) -> Path:
+        """The operations and branches of a run at ``x``."""
+        return walk(lambda: vjp(self.f, *self.inputs.unpack(x)))
+
+    @property
+    def precision(self) -> float:
+        """The eps of the coarsest numbers in the computation."""
+        return max(float(np.finfo(t).eps) for t in {*self.inputs.dtypes, *self.outputs.dtypes, *self.here.precisions})
+
+    @cached_property
+    def pullback(self) -> Callable[..., Any]:
+        return vjp(self.f, *self.inputs.unpack(self.x))[1]
+
+    def pull(self, u: Array) -> Array:
+        """u' J."""
+        return self.inputs.pack(self.pullback(self.outputs.unpack(u)))
+
+    def steady(self, u: Array) -> None:
+        """Refuse a way back that differs from one time to the next."""
+        again = self.inputs.pack(vjp(self.f, *self.inputs.unpack(self.x))[1](self.outputs.unpack(u)))
+        if not same(again, self.pull(u)):
+            raise GradientError(
+                f"gradcheck: the derivative of {self.title} is nondeterministic: it differs at a second call"
+            )
+
+    def push(self, t: Array) -> Array:
+        """J t."""
+        return self.outputs.pack(jvp(self.f, tuple(self.inputs.unpack(self.x)), tuple(self.inputs.unpack(t)))[1])
+
+    def gradient(self, u: Array) -> Subject:
+        """x -> u' J(x), for the next order."""
+        cotangent = self.outputs.unpack(u)
+        f = lambda *leaves: list(vjp(self.f, *leaves)[1](cotangent))
+        return Subject(f, self.leaves, self.inputs.names, f"the derivative of {self.title}")
+
+
+def compared(a: Array, n: Slope, allowed: Array) -> Array:
+    """Right within what is allowed, not to be told within the error of the slope, wrong beyond both."""
+    gap = np.abs(a - n.value)
+    finite = np.isfinite(gap)
+    return np.select([finite & (gap <= allowed), finite & (gap <= allowed + n.error)], [RIGHT, UNRESOLVED], WRONG)
+
+
+def same(a: Array, b: Array) -> bool:
+    """Equal to rounding."""
+    size = np.max(np.abs(b), initial=0, where=np.isfinite(b))
+    return np.allclose(a, b, rtol=1e-12, atol=1e-12 * size, equal_nan=True)
+
+
+def opened(f: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Callable[..., list[Any]], list[Array], list[str]]:
+    """``f`` as a function of the floating-point leaves of its inputs alone, with the leaves and their names."""
+    entries, build = flatten(inputs)
+    given = [np.array(plain(x))[()] for _, x in entries]
+    floats = [x.dtype.kind in "fc" for x in given]
+    names = parameter_names(f, len(inputs))
+    if not any(floats):
+        raise DtypeError("gradcheck: expected an input of floating-point numbers; convert with dtype=float")
+
+    def as_given(x: Any, original: Any) -> Any:
+        return tensor(x) if isinstance(original, Tensor) and not isinstance(x, Box) else x
+
+    def of_floats(*leaves: Any) -> list[Any]:
+        rest = iter(leaves)
+        chosen = [next(rest) if pick else np.copy(x)[()] for x, pick in zip(given, floats, strict=True)]
+        out = f(*build([as_given(x, original) for x, (_, original) in zip(chosen, entries, strict=True)]))
+        return [y for y in leaves_of(out) if (y if hasattr(y, "dtype") else np.asarray(y)).dtype.kind in "fc"]
+
+    named = [names[int(path[1 : path.index("]")])] + path[path.index("]") + 1 :] for path, _ in entries]
+    pairs = [(x, name) for x, name, pick in zip(given, named, floats, strict=True) if pick]
+    return of_floats, [x for x, _ in pairs], [name for _, name in pairs]
+
+
+class Probe:
+    """The numbers u J d of one subject: which are looked at, and what they are by each account."""
+
+    def __init__(self, subject: Subject, rule: Rule, rng: np.random.Generator) -> None:
+        self.subject, self.rule = subject, rule
+        n, m = subject.inputs.size, subject.outputs.size
+        self.places = chosen(n, ENTRIES, rng)
+        self.rows = chosen(m, OUTPUTS, rng)
+        self.u = random_numbers(rng, m)
+        self.scales = random_numbers(rng, len(self.rows))
+        reach = np.where(subject.x == 0, 1, np.abs(subject.x)) * rng.normal(size=n)
+        self.walks = [np.where(np.isin(np.arange(n), np.r_[part]), reach, 0) for part in subject.inputs.slices]
+        self.leaf_of = np.array([*map(subject.inputs.leaf, self.places), *range(len(self.walks))])
+        self.count = len(self.leaf_of)
+        self.kinks: dict[int, Kink] = {}
+
+    def direction(self, c: int) -> Array:
+        """The direction of a column: an entry of the inputs, or a walk over a whole one."""
+        if c >= len(self.places):
+            return self.walks[c - len(self.places)]
+        d = np.zeros(self.subject.inputs.size)
+        d[self.places[c]] = 1
+        return d
+
+    def size(self, c: int) -> float:
+        return abs(float(self.subject.x[self.places[c]])) if c < len(self.places) else 1.0
+
+    def first(self, c: int) -> float:
+        """The first step of a column."""
+        return self.rule.steps(self.size(c), self.subject.precision)[0]
+
+    def projected(self, y: Array) -> Array:
+        """What is looked at of a vector of outputs: u y, and single outputs."""
+        return np.concatenate([[self.u @ y], self.scales * y[self.rows]])
+
+    def line(self, c: int) -> Callable[[float], Array]:
+        d = self.direction(c)
+        return lambda t: self.projected(self.subject.value(self.subject.x + t * d))
+
+    @cached_property
+    def numeric(self) -> Slope:
+        """By one difference each."""
+        slopes = [central(self.line(c), self.first(c), self.subject.precision) for c in range(self.count)]
+        return Slope(*(np.stack(part, axis=1) for part in zip(*slopes, strict=True)))
+
+    def reverse(self) -> Array:
+        """By a pass back for each cotangent."""
+        self.subject.steady(self.u)
+        rows = []
+        for r in range(1 + len(self.rows)):
+            u = self.u if r == 0 else np.zeros_like(self.u)
+            if r:
+                u[self.rows[r - 1]] = self.scales[r - 1]
+            g = self.subject.pull(u)
+            rows.append([*g[self.places], *[np.nansum(g * d) if np.isfinite(g).all() else np.nan for d in self.walks]])
+        return np.array(rows)
+
+    def forward(self, rng: np.random.Generator) -> Array:
+        """By a pass forward for each direction, in a random length."""
+        columns = []
+        for c, scale in enumerate(random_numbers(rng, self.count)):
+            columns.append(self.projected(self.subject.push(scale * self.direction(c))) / scale)
+        return np.array(columns).T
+
+    def judge(self, automatic: Array) -> Table:
+        """Which of the numbers agree; a closer look at those that do not."""
+        value = self.numeric.value.copy()
+        largest = np.fmax(np.abs(automatic), np.abs(value))
+        for leaf in range(len(self.walks)):
+            mine = (self.leaf_of == leaf) & (np.arange(self.count) < len(self.places))
+            finite = np.where(np.isfinite(largest[:, mine]), largest[:, mine], 0)
+            largest[:, mine] = np.max(finite, axis=1, keepdims=True, initial=0)
+        allowed = self.rule.allowed(automatic, value, largest, self.subject.precision)
+        verdict = compared(automatic, self.numeric, allowed)
+        gap = np.where(verdict == WRONG, np.abs(automatic - value) / allowed, 0)
+        excess = np.max(np.nan_to_num(gap, nan=np.inf), axis=0)
+        suspects = [c for c in np.argsort(-excess, kind="stable") if (verdict[:, c] == WRONG).any()]
+        for k, c in enumerate(suspects):
+            if k >= ENOUGH and (verdict[:, suspects[:k]] == WRONG).any():
+                break
+            verdict[:, c], value[:, c] = self.closer(c, automatic[:, c], largest[:, c], verdict[:, c], value[:, c])
+        return Table(automatic, value, verdict)
+
+    def closer(self, c: int, automatic: Array, largest: Array, verdict: Array, value: Array) -> tuple[Array, Array]:
+        """One column at several steps, without those that cross a kink."""
+        precision, d = self.subject.precision, self.direction(c)
+        h, steps = self.rule.steps(self.size(c), precision)
+        parted = {t: self.parted(d, t) for t in steps}
+        crossed = {t: at for t, at in parted.items() if at}
+        clear = [t for t in steps if t not in crossed]
+        slopes = [central(self.line(c), t, precision) for t in clear]
+        near = refined(slopes, clear) if len(steps) > 1 or not slopes else slopes[0]
+        if crossed and c < len(self.places):
+            self.note(c, h, crossed, bool(clear))
+        known = np.isfinite(near.error)
+        number = np.where(known, near.value, value)
+        allowed = self.rule.allowed(automatic, number, largest, precision)
+        found = compared(automatic, Slope(number, near.error), allowed)
+        lost = KINK if crossed and len(clear) < 3 else UNRESOLVED
+        found = np.where(known, found, lost)
+        return np.where(verdict == WRONG, found, verdict), np.where(verdict == WRONG, number, value)
+
+    def parted(self, d: Array, h: float) -> tuple[str, str, str] | None:
+        """The kink between x - h d, x and x + h d, if there is one."""
+        return self.subject.here.crossing([self.subject.path(self.subject.x + side * d) for side in (h, -h)])
+
+    def note(self, c: int, h: float, crossed: dict[float, tuple[str, str, str]], beside: bool) -> None:
+        """Put an entry among the kinks, if the first step crossed one."""
+        if h in crossed:
+            entry = self.subject.inputs.name(self.places[c])
+            self.kinks[c] = Kink(entry, *crossed[h], min(crossed) if beside else 0.0)
+
+    def part(self, order: int, mode: str, automatic: Array) -> Part:
+        """The judgement, with all that is needed to word it."""
+        self.kinks = {}
+        table = self.judge(automatic)
+        kinks = tuple(self.kinks[c] for c in sorted(self.kinks))
+        steps = np.array([self.first(c) for c in range(self.count)])
+        return Part(self.subject, order, mode, self.places, self.rows, self.leaf_of, steps, table, kinks, self.u)
+
+
+def chosen(n: int, most: int, rng: np.random.Generator) -> Array:
+    """All of n places, or as many random ones as there is time for."""
+    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
+
+
+def random_numbers(rng: np.random.Generator, n: int) -> Array:
+    """Away from 0 and from 1, of either sign: nothing that a mistake could hide behind."""
+    return rng.uniform(0.5, 2, n) * rng.choice([-1, 1], n)
+
+
+def gradcheck(
+    f: Callable[..., Any],
+    *inputs: Any,
+    order: int = 1,
+    modes: Sequence[str] = ("reverse",),
+    eps: float | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    torch: bool = False,
+) -> Report:
+    """Check the automatic derivative of a function against central differences: |a - n| <= atol + rtol max(|a|, |n|).
+
+    The step is cbrt(machine epsilon) max(1, |x|); an entry that disagrees is looked at with further steps, and next to
+    a kink it is reported as one. Up to 750 entries of the inputs and 500 of the outputs are looked at singly, and all
+    of them in random combinations; the report tells.
+
+    Args:
+        f: a function of arrays or containers of arrays, returning the same. A module's own parameters are inputs too.
+        inputs: where to check: floating-point or complex; what is made of integers is a constant.
+        order: 2 checks the derivative of the derivative too.
+        modes: "reverse", "forward", or both.
+        eps: a step instead of the rule's. rtol, atol: instead of 1e-5, and of 1e-7 of the largest entry (in double
+            precision; looser where the computation uses single).
+        torch: PyTorch's numbers: one step of 1e-6, |a - n| <= 1e-5 + 1e-3 |n| (torch.autograd.gradcheck).
+
+    Returns:
+        A ``Report``, which is true: ``assert mg.gradcheck(f, x)``.
+
+    Raises:
+        GradientError: a derivative is wrong, or ``f`` is not finite here, nondeterministic, or changes its input.
+        DtypeError: no input is made of floating-point numbers. OptionError: an unknown mode or order.
+
+    >>> import numpy as np, microgd as mg
+    >>> from microgd.check import gradcheck
+    >>> bool(gradcheck(np.tanh, np.array([0.5, -1.0]), order=2))
+    True
+    >>> wrong = mg.primitive(lambda x: np.tanh(x), vjps=lambda g, ans: g * (1 - ans))
+    >>> gradcheck(wrong, np.array([0.5, -1.0]))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    microgd.errors.GradientError: gradcheck: the derivative of <lambda> with respect to x is wrong (reverse mode)
+      ...
+    """
+    if order < 1 or not modes or set(modes) - {"reverse", "forward"}:
+        raise OptionError(f'gradcheck: expected order >= 1 and modes "reverse", "forward"; got {order}, {modes!r}')
+    rule = Rule(eps, rtol, atol, torch)
+    if torch:
+        rule = Rule(eps or 1e-6, 1e-3 if rtol is None else rtol, 1e-5 if atol is None else atol, True)
+    name = getattr(f, "__name__", type(f).__name__)
+    if hasattr(f, "__tree__"):
+        f, inputs = (lambda module, *given: module(*given)), (f, *inputs)
+    rng = np.random.default_rng(0)
+    parts: list[Part] = []
+    with np.errstate(all="ignore"):  # steps may lead out of a function's domain
+        subject = Subject(*opened(f, inputs), name)
+        for k in range(order):
+            if k:
+                subject = subject.gradient(random_numbers(rng, subject.outputs.size))
+            probe = Probe(subject, rule, rng)
+            for mode in modes:
+                automatic = probe.reverse() if mode == "reverse" else probe.forward(rng)
+                parts.append(probe.part(k + 1, mode, automatic))
+                if not parts[-1].ok:
+                    raise GradientError(parts[-1].diagnosis())
+    return Report(name, tuple(parts))

@@ -1,0 +1,87 @@
+"""Numeric derivatives: what differences of values tell about a slope, and how far they can be trusted.
+
+Everything here is about a ``Line``, a function of one real number t with an array as its value: any function of any
+inputs becomes one by walking from x along a direction, line(t) = f(x + t d). A difference has two errors. Cutting off
+the Taylor series costs h^2, rounding costs eps |f| / h; where they meet, h is the cube root of eps. Where one step
+does not settle a question, several do: slopes over three steps are right to a few times what they differ by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = Any
+Line = Callable[[float], Array]
+EPS = float(np.finfo(np.float64).eps)
+
+
+class Slope(NamedTuple):
+    """A derivative by differences, with a bound of its error; inf where nothing could be learned."""
+
+    value: Array
+    error: Array
+
+
+def power_of_two(h: float) -> float:
+    """The nearest power of two, so that x + h - x is h wherever it can be."""
+    return float(2.0 ** np.round(np.log2(h)))
+
+
+def step(x: float, eps: float = EPS) -> float:
+    """The step for central differences around numbers of size ``x``: cbrt(eps) max(1, |x|), as a power of two.
+
+    >>> step(1.0) == 2.0**-17
+    True
+    """
+    return power_of_two(float(np.cbrt(eps)) * max(1.0, abs(x)))
+
+
+def central(line: Line, h: float, eps: float = EPS) -> Slope:
+    """The slope at 0 by one central difference, (f(h) - f(-h)) / 2h; its error is that of rounding alone.
+
+    >>> round(float(central(np.sin, 2.0**-17).value), 9)
+    1.0
+    """
+    with np.errstate(all="ignore"):
+        above, below = line(h), line(-h)
+        size = np.maximum(np.abs(above), np.abs(below))
+        return Slope((above - below) / (2 * h), 2 * eps * size / h)
+
+
+def ladder(h: float, x: float, eps: float = EPS) -> list[float]:
+    """Steps to try where ``h`` does not settle it, larger first: around it, and in proportion to a small ``x``."""
+    steps = {512 * h, 8 * h, h, h / 8, h / 64, h / 512}
+    if 0 < abs(x) < 1:
+        own = power_of_two(float(np.cbrt(eps)) * abs(x))
+        steps |= {8 * own, own, own / 8}
+    return sorted(steps, reverse=True)
+
+
+def refined(slopes: Sequence[Slope], steps: Sequence[float]) -> Slope:
+    """The slope on which three neighbouring steps agree best, the Taylor term of h^2 taken out (Richardson 1911).
+
+    Where small steps see no change at all and larger ones do, the values are too coarse for the small ones, which then
+    do not count.
+    """
+    shape = np.shape(slopes[0].value) if slopes else ()
+    best = Slope(np.full(shape, np.inf), np.full(shape, np.inf))
+    moved = np.zeros(shape, bool)
+    for k, slope in enumerate(slopes):
+        moved |= slope.value != 0
+        if k < 2:
+            continue
+        before, last = slopes[k - 2].value, slopes[k - 1].value
+        value = slope.value + (slope.value - last) / ((steps[k - 1] / steps[k]) ** 2 - 1)
+        error = 4 * np.maximum(np.abs(slope.value - last), np.abs(last - before)) + slope.error
+        better = ~(moved & (slope.value == 0)) & (error < best.error)  # not where it is NaN
+        best = Slope(np.where(better, value, best.value), np.where(better, error, best.error))
+    return best
+
+
+def sweep(line: Line, exact: Array, steps: Sequence[float]) -> list[float]:
+    """The error of the central difference at each step, in numbers of the size of ``exact``: the V curve."""
+    size = float(np.max(np.abs(exact), initial=0)) or 1.0
+    return [float(np.max(np.abs(central(line, h).value - exact), initial=0)) / size for h in steps]
