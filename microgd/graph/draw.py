@@ -24,7 +24,7 @@ from microgd.errors import OptionError
 from microgd.graph.explain import refuse_inputs
 from microgd.graph.groups import collapsed
 from microgd.graph.layout import Layout, Point, layout
-from microgd.graph.summary import clipped, nested, number, paragraphs, summary
+from microgd.graph.summary import clipped, nested, number, summary, wrapped
 from microgd.graph.trace import trace
 from microgd.graph.view import Vertex, View, view, walk
 
@@ -65,7 +65,7 @@ class Drawing:
     def kind(self, v: int) -> str:
         """What a vertex is drawn as."""
         vertex = self.graph.vertices[v]
-        if self.graph.root is not None and v == self.graph.places[self.graph.root[0]] and vertex.kind == "operation":
+        if vertex.kind == "operation" and self.graph.root is not None and vertex is self.graph.top:
             return "output"
         return "group" if vertex.kind == "operation" and vertex.call is None else vertex.kind
 
@@ -143,7 +143,7 @@ def box_lines(vertex: Vertex, error: str) -> Iterator[str]:
     """What stands in a box, one line each."""
     if vertex.kind == "failed":
         yield clipped(vertex.text or vertex.name, LONGEST)
-        yield from [clipped(line, LONGEST) for line in paragraphs(error, LONGEST, "")[:4]]
+        yield from [clipped(line, LONGEST) for line in wrapped(error, "", LONGEST)[:4]]
         if vertex.place:
             yield clipped(f"at {vertex.place}", LONGEST)
         return

@@ -21,11 +21,10 @@ from microgd.core.tensor import Tensor
 from microgd.errors import OptionError
 from microgd.graph.formulas import Derivative, derivative, expression, literal
 from microgd.graph.latex import factor, latex, plain
-from microgd.graph.summary import clipped, paragraphs, shaped, summary
+from microgd.graph.summary import clipped, shaped, summary, wrapped
 from microgd.graph.trace import trace
-from microgd.graph.view import Flow, Vertex, View, view, walk
+from microgd.graph.view import UNKNOWN, Flow, Vertex, View, view, walk
 
-WIDTH = 100
 SHOWN = 40  # steps, beyond which the middle of a long explanation is left out
 
 
@@ -149,9 +148,8 @@ def explain(output: Any, *inputs: Any, gradient: Any = None) -> Explanation:
         raise found.failure.error
     graph = view(found)
     flows = walk(graph, gradient)
-    top = graph.vertices[graph.places[found.output[0]]] if found.output else graph.vertices[-1]
     gradients = {v.name: v.gradient for v in graph.vertices if v.kind == "input" and v.gradient is not None}
-    return Explanation(top.name, tuple(steps(graph, flows)), gradients, graph)
+    return Explanation(graph.top.name, tuple(steps(graph, flows)), gradients, graph)
 
 
 def refuse_inputs(name: str, output: Any, inputs: tuple[Any, ...]) -> None:
@@ -236,10 +234,19 @@ def repetition(kinds: Sequence[Any], start: int) -> tuple[int, int]:
 
 
 def headline(e: Explanation) -> str:
-    top = e.graph.vertices[-1] if not e.steps else e.steps[0].vertex
-    value = "" if top.value is None else f" = {shaped(top.value)}"
     count = f"{len(e.steps)} step{'s' * (len(e.steps) != 1)}"
-    return f"{e.output}{value}, explained backwards in {count}"
+    return f"{e.output}{equals(e.graph.top.value)}, explained backwards in {count}"
+
+
+def footnote(e: Explanation) -> str:
+    """What a reader needs to be told of constants without a value."""
+    calls = [vertex.call for vertex in e.graph.vertices if vertex.call is not None]
+    unknown = any(isinstance(part, ast.Name) and part.id == UNKNOWN for call in calls for part in ast.walk(call))
+    return (
+        f"{UNKNOWN} is a constant that was not kept, as no derivative needs it; explain(f, *inputs) sees everything"
+        if unknown
+        else ""
+    )
 
 
 def by(e: Explanation, name: str, of: str | None = None) -> str:
@@ -300,20 +307,22 @@ def text_lines(e: Explanation) -> Iterator[str]:
     yield headline(e)
     yield "\nForward"
     for left, right in forward_lines(e, shown):
-        yield f"  {left}" + (f"   ({right})" if right else "")
-    root = e.steps[0].upstream if e.steps else next(iter(e.gradients.values()))
-    yield f"\nBackward, from {by(e, e.output)} = {shaped(root)}"
+        yield from wrapped(f"  {left}" + (f"   ({right})" if right else ""), "    ")
+    yield f"\nBackward, from {by(e, e.output)} = {shaped(e.graph.top.gradient)}"
     number = 0
     for step in shown:
+        yield ""
         if isinstance(step, Fold):
             number += step.steps
-            yield from ["", *paragraphs(str(step), WIDTH, "   ")]
-            continue
-        number += 1
-        yield from ["", *text_step(e, step, number)]
+            yield from wrapped(str(step), "   ")
+        else:
+            number += 1
+            yield from text_step(e, step, number)
     yield "\nGradient"
     for name, gradient in e.gradients.items():
         yield f"  {by(e, name)} = {shaped(gradient)}"
+    if note := footnote(e):
+        yield f"\n{note}"
 
 
 def written(vertex: Vertex) -> str:
@@ -337,7 +346,7 @@ def text_step(e: Explanation, step: Step, number: int) -> Iterator[str]:
         rows += [(f"to {p.to}" if k == 0 else "", line) for k, line in enumerate(lines)]
     width = max(len(label) for label, _ in rows)
     for label, line in rows:
-        yield from (inset + text for text in paragraphs(f"{label:{width}}  {line}", WIDTH, " " * (width + 4)))
+        yield from wrapped(f"{inset}{label:{width}}  {line}", inset + " " * (width + 4))
 
 
 # ---- HTML ----------------------------------------------------------------------------------------------------
@@ -379,7 +388,8 @@ def html_parts(e: Explanation) -> Iterator[str]:
             number += 1
             yield html_step(e, step, number)
     rows = [(by(e, name), code(shaped(gradient))) for name, gradient in e.gradients.items()]
-    yield f'<div class="step result"><div class="head">Gradient</div>{definitions(rows)}</div></div>'
+    yield f'<div class="step result"><div class="head">Gradient</div>{definitions(rows)}</div>'
+    yield f'<p class="dim">{html.escape(footnote(e))}</p></div>'
 
 
 def html_step(e: Explanation, step: Step, number: int) -> str:

@@ -64,8 +64,8 @@ def layered(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
             if not waiting[child]:
                 ready.append(child)
     for v in reversed(ready):
-        left_behind = sum(1 for p in parents[v] if parents[p] or len(children[p]) > 1)
-        if children[v] and left_behind <= len(children[v]):
+        computed = sum(1 for p in parents[v] if parents[p])  # sources come along, or have one line down to all uses
+        if children[v] and computed <= len(children[v]):
             layers[v] = min(layers[child] for child in children[v]) - 1
     return layers
 

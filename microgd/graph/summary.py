@@ -65,6 +65,6 @@ def clipped(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def paragraphs(text: str, width: int, indent: str) -> list[str]:
-    """A text in lines of at most ``width``, those after the first set in."""
+def wrapped(text: str, indent: str, width: int = 100) -> list[str]:
+    """A text in lines of at most ``width``, those after the first set in; words are left whole."""
     return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

@@ -37,7 +37,7 @@ class Call:
     answer: Any = None
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class Failure:
     """Where a run stopped: the expression, what was raised, and the nodes that the expression was given."""
 
@@ -46,7 +46,7 @@ class Failure:
     given: list[Node]
 
 
-@dataclass
+@dataclass(repr=False, eq=False)  # nodes are lists within lists
 class Trace:
     """Nodes from the oldest to the newest, and what is known of each by its number."""
 
@@ -317,7 +317,8 @@ def reached(roots: Iterable[Node]) -> list[Node]:
 def named(frame: FrameType) -> Iterator[tuple[str, Any]]:
     """Variables that can be seen from a frame, the nearest first, and behind them what lies in containers."""
     scopes = [frame.f_locals, frame.f_globals]
-    variables = [pair for scope in scopes for pair in list(scope.items()) if not pair[0].startswith("_")]
+    every = [pair for scope in scopes for pair in list(scope.items())]
+    variables = [(name, x) for name, x in every if name.isidentifier() and not name.startswith("_")]
     yield from variables
     for name, value in variables:
         if type(value) in (list, tuple) and len(value) <= MANY:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from microgd.core.primitive import LEAF, OPERANDS, Primitive
-from microgd.core.tape import EDGES, NUMBER, ORIGIN, ROW, SHAPE, Node, conjugate, sweep
+from microgd.core.tape import DTYPE, EDGES, NUMBER, ORIGIN, ROW, SHAPE, Node, conjugate, sweep
 from microgd.core.watch import Origin, Watcher, watching
 from microgd.errors import GraphError, ShapeError
 from microgd.graph.formulas import expression, literal
@@ -73,7 +73,7 @@ class Arrow:
     operand: int
 
 
-@dataclass
+@dataclass(repr=False, eq=False)  # nodes are lists within lists
 class View:
     """Vertices in the order of their making, and arrows from older to newer ones."""
 
@@ -83,6 +83,12 @@ class View:
     root: Node | None
     outer: tuple[CodeType | None, ...] = ()
     error: str = ""
+
+    @property
+    def top(self) -> Vertex:
+        """The vertex of the output."""
+        assert self.root is not None, "a computation that failed has no output"
+        return self.vertices[self.places[self.root[NUMBER]]]
 
 
 @dataclass(frozen=True)
@@ -254,13 +260,12 @@ def walk(graph: View, gradient: Any = None) -> list[Flow]:
 
     The tape is kept and no ``.grad`` is touched. ``gradient`` is 1 for every entry unless given.
     """
-    root = graph.root
+    root, top = graph.root, graph.top
     assert root is not None
-    top = graph.vertices[graph.places[root[NUMBER]]]
     if gradient is not None and np.shape(gradient) != top.shape:
         raise ShapeError(f"gradient: expected shape {top.shape}, the output's, got {np.shape(gradient)}")
     seed = np.ones(top.shape) if gradient is None else np.asarray(gradient)
-    seed = seed.astype(root[2])[()]
+    seed = seed.astype(root[DTYPE])[()]
     steps = Steps()
     try:
         with watching(steps):
@@ -269,7 +274,8 @@ def walk(graph: View, gradient: Any = None) -> list[Flow]:
         raise GraphError(f"{error} A part of this computation was walked back before.") from None
     top.gradient = seed
     flows = []
-    for node, operand, cotangent, result in steps.seen:
+    within = [step for step in steps.seen if step[0][NUMBER] in graph.places]  # a rule may walk a graph of its own
+    for node, operand, cotangent, result in within:
         (edge,) = [edge for edge in node[EDGES:] if edge[1] == operand]
         source = graph.vertices[place := graph.places[edge[0][NUMBER]]]
         contribution = conjugate(result)
