@@ -2,9 +2,12 @@
 
 from microgd import data, errors, nn, optim
 from microgd.catalogue import supported
-from microgd.check import Diagnosis, check_derivation, check_vjp
+from microgd.check import Diagnosis, check_derivation, check_vjp, gradcheck
 from microgd.core.tensor import Tensor, no_grad, tensor
 from microgd.core.watch import record_lines
+from microgd.errors import GradientError
+from microgd.graph.draw import draw
+from microgd.graph.explain import explain
 from microgd.ops.shape import array
 from microgd.ops.special import erf, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from microgd.optim.explain import explain_step
@@ -22,6 +25,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Diagnosis",
+    "GradientError",
     "History",
     "Tensor",
     "array",
@@ -30,12 +34,15 @@ __all__ = [
     "checkpoint",
     "data",
     "detect_nonfinite",
+    "draw",
     "erf",
     "errors",
+    "explain",
     "explain_step",
     "fit",
     "gauss_newton",
     "grad",
+    "gradcheck",
     "hessian",
     "hvp",
     "jacobian",
