@@ -139,7 +139,7 @@ def test_elementwise_formulas_are_the_rules(row, seed):
             assert d.words
             continue
         known = {v.name: v.value for v in graph.vertices if v.name.isidentifier()}
-        got = evaluated(d.local, {"xs": values, **known})
+        got = evaluated(d.local, {"xs": values, "row": row, **known})
         np.testing.assert_allclose(np.broadcast_to(got, np.shape(flow.local)), flow.local, rtol=2e-9, atol=1e-11)
 
 
@@ -269,6 +269,38 @@ def test_containers_and_closures_have_names():
     assert told.gradients == {"p['w']": 2.0, "scale": 3.0}
     product = parameters["w"] * scale
     assert explain(product).gradients == {"parameters['w']": 2.0, "scale": 3.0}
+
+
+class Neuron:
+    def __init__(self, w):
+        self.w = mg.tensor(w, requires_grad=True)
+
+    def __call__(self, x):
+        return np.tanh(self.w * x)
+
+
+def test_parameters_in_objects_have_names():
+    neuron = Neuron(2.0)
+    layers = [Neuron(0.5), Neuron(1.5)]
+    told = explain(lambda x: layers[1](layers[0](neuron(x))), np.float64(3.0))
+    assert set(told.gradients) == {"neuron.w", "layers[0].w", "layers[1].w"} | {"x"}
+    assert set(explain(neuron(1.0)).gradients) == {"neuron.w"}
+
+
+def test_numbers_of_arrays_without_axes_are_written_as_numbers():
+    w = mg.tensor([1.0, 2.0], requires_grad=True)
+    assert "v1 = 3 * w" in str(explain(np.sum(np.array(3.0) * w)))
+
+
+def test_assignment_is_told_with_its_place():
+    def f(x):
+        y = x * 2.0
+        y[1:] = 5.0
+        return np.sum(y)
+
+    text = str(explain(f, np.ones(3)))
+    assert "y = setitem(v1, 1:, 5)" in text
+    assert "the upstream, 0 where entries were overwritten" in text
 
 
 def test_names_of_two_functions_are_kept_apart():

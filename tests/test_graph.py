@@ -175,6 +175,7 @@ def test_calls_of_a_function_collapse():
     groups = [v for k, v in enumerate(picture.graph.vertices) if picture.kind(k) == "group"]
     assert [v.text for v in groups] == ["layer, 3 operations"] * 2
     assert groups[1].name == "h"
+    assert groups[0].name.startswith("v")  # not x, as the second call names its argument
     into = [picture.graph.vertices[a.source].name for a in picture.graph.arrows if a.target == groups_place(picture)]
     assert sorted(into) == ["W1", "X", "b1"]
     assert len(net().graph.vertices) == len(picture.graph.vertices) + 4

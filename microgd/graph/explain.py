@@ -19,7 +19,7 @@ import numpy as np
 
 from microgd.core.tensor import Tensor
 from microgd.errors import OptionError
-from microgd.graph.formulas import Derivative, derivative, expression, literal
+from microgd.graph.formulas import Derivative, constant, derivative, expression, literal
 from microgd.graph.latex import factor, latex, plain
 from microgd.graph.summary import clipped, shaped, summary, wrapped
 from microgd.graph.trace import trace
@@ -275,7 +275,7 @@ def reason(p: Part, step: Step) -> tuple[str, str]:
     if d.local is None:
         return (d.words, f"= {shaped(p.contribution)}") if d.pulled is None else ("", pulled(p))
     formula, number = ast.unparse(d.local), summary(p.local)
-    same = formula == number or isinstance(d.local, ast.Constant)
+    same = formula == number or constant(d.local) is not None
     local = f"{by_local(p, step)} = {formula}" + ("" if same else f" = {number}")
     if np.size(p.contribution) == 1 and np.size(step.upstream) == 1:
         factor = f"({number})" if number.startswith("-") else number

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from types import CodeType, FrameType, TracebackType
+from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -316,17 +317,32 @@ def reached(roots: Iterable[Node]) -> list[Node]:
 
 def named(frame: FrameType) -> Iterator[tuple[str, Any]]:
     """Variables that can be seen from a frame, the nearest first, and behind them what lies in containers."""
-    scopes = [frame.f_locals, frame.f_globals]
-    every = [pair for scope in scopes for pair in list(scope.items())]
+    every = [pair for scope in (frame.f_locals, frame.f_globals) for pair in list(scope.items())]
     variables = [(name, x) for name, x in every if name.isidentifier() and not name.startswith("_")]
     yield from variables
-    for name, value in variables:
-        if type(value) in (list, tuple) and len(value) <= MANY:
-            yield from ((f"{name}[{k}]", x) for k, x in enumerate(value))
-        elif type(value) is dict and len(value) <= MANY:
-            yield from ((f"{name}[{key!r}]", x) for key, x in value.items())
-        elif hasattr(type(value), "__tree__"):
-            yield from ((name + path, x) for path, x in flatten(value)[0])
+    waiting, seen, left = deque(variables), set[int](), MANY * MANY
+    while waiting and left > 0:
+        name, value = waiting.popleft()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        for part in parts(name, value):
+            yield part
+            waiting.append(part)
+            left -= 1
+
+
+def parts(name: str, value: Any) -> list[tuple[str, Any]]:
+    """What a container or an object holds, with the names it is reached by."""
+    if hasattr(type(value), "__tree__"):
+        return [(name + path, x) for path, x in flatten(value)[0]]
+    if type(value) in (list, tuple) and len(value) <= MANY:
+        return [(f"{name}[{k}]", x) for k, x in enumerate(value)]
+    if type(value) is dict and len(value) <= MANY:
+        return [(f"{name}[{key!r}]", x) for key, x in value.items()]
+    if hasattr(value, "__dict__") and not isinstance(value, ModuleType | FunctionType | type):
+        return [(f"{name}.{key}", x) for key, x in vars(value).items() if not key.startswith("_")]
+    return []
 
 
 def known(variables: Iterable[tuple[str, Any]]) -> tuple[dict[int, str], dict[int, str], dict[int, Any]]:

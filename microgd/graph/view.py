@@ -187,7 +187,8 @@ class Builder:
         if call.row.name == "clip" and x is None:
             return expression("-inf" if k == 1 else "inf")
         if id(x) not in self.trace.constants and np.ndim(x) == 0:
-            return literal(x) if isinstance(x, int | float | complex | np.number) else expression(clipped(repr(x), 20))
+            number = np.asarray(x)
+            return literal(number[()]) if number.dtype.kind in "iufc" else expression(clipped(repr(x), 20))
         if id(x) not in self.constants:
             name = self.name(self.trace.constants.get(id(x)), "c")
             self.constants[id(x)] = self.put(Vertex(name, "constant", np.shape(x), np.asarray(x)))
@@ -217,15 +218,14 @@ def called(call: Call, operands: Sequence[ast.expr]) -> ast.expr:
         return ast.UnaryOp(ast.USub(), operands[0])
     if name == "getitem":
         return ast.Subscript(operands[0], ast.Name(index(call.params.get("index", ...))))
+    if name == "setitem":
+        return ast.Call(ast.Name(name), [operands[0], ast.Name(index(call.params.get("index", ...))), operands[1]], [])
     if name == "transpose" and call.params.get("axes") is None:
         return ast.Attribute(operands[0], "T")
-    given = [*operands]
-    if isinstance(call.row.rules, tuple):
-        keywords = call.params
-    else:  # the operands arrive in a list
+    given: list[ast.expr] = [*operands]
+    if not isinstance(call.row.rules, tuple):  # they arrive in a list
         given = [ast.List(given)]
-        keywords = call.params
-    shown = {k: v for k, v in keywords.items() if isinstance(v, int | float | tuple | str) and v not in (False, "C")}
+    shown = {k: v for k, v in call.params.items() if isinstance(v, int | float | tuple | str) and v not in (False, "C")}
     words = [ast.keyword(k, ast.Name(clipped(repr(v), 20))) for k, v in shown.items()]
     return ast.Call(ast.Name(name), given, words)
 
