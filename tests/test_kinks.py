@@ -90,3 +90,21 @@ def test_norm_at_zero_and_ties_follow_the_convention():
     assert gradcheck(lambda x: np.linalg.norm(x), np.zeros(3))
     assert gradcheck(lambda x: np.max(x), np.ones(3))
     assert gradcheck(lambda x: np.abs(x), np.zeros(3))
+
+
+def hinge_with(slope):
+    return mg.primitive(lambda x: np.maximum(x, 0), vjps=lambda g, x: g * np.where(x > 0, 1, np.where(x < 0, 0, slope)))
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, 1.0])
+def test_at_a_kink_every_slope_in_between_is_a_convention(slope):
+    (kink,) = gradcheck(hinge_with(slope), np.array([0.0, 1.0])).kinks
+    assert str(kink) == "x[0] is on a kink of the function: `<lambda>`"
+
+
+@pytest.mark.parametrize("slope", [-1.0, 2.5, np.nan])
+def test_at_a_kink_other_slopes_are_wrong(slope):
+    with pytest.raises(GradientError, match=r"worst entry: x\[0\]"):
+        gradcheck(hinge_with(slope), np.array([0.0, 1.0]))
+    with pytest.raises(GradientError, match=r"worst entry: x\[0\]"):
+        gradcheck(lambda x: mg.relu(x) + hinge_with(slope)(x), np.array([0.0, 1.0]))

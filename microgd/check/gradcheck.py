@@ -14,18 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from microgd.check.evidence import plain
-from microgd.check.kinks import Kink, Path, walk
-from microgd.check.numeric import Slope, central, ladder, refined, step
+from microgd.check.kinks import Kink
+from microgd.check.numeric import Slope, central, corner, ladder, refined, step
 from microgd.check.report import KINK, RIGHT, UNRESOLVED, WRONG, Part, Report, Table
-from microgd.check.trial import parameter_names
-from microgd.check.vectors import Layout
-from microgd.core.box import Box
-from microgd.core.tensor import Tensor, tensor
-from microgd.core.tree import flatten, leaves_of
-from microgd.errors import DtypeError, GradientError, OptionError
-from microgd.transforms.forward import jvp
-from microgd.transforms.reverse import vjp
+from microgd.check.subject import Subject, opened
+from microgd.errors import GradientError, OptionError
 
 Array = Any
 ENTRIES, OUTPUTS = 750, 500  # a difference costs two evaluations, an output one pass: 2,000 in all
@@ -52,107 +45,11 @@ class Rule(NamedTuple):
         return h, [h] if self.torch else ladder(h, size, precision)
 
 
-class Subject:
-    """A function of floating-point leaves, returning a list of such, as one from vectors to vectors."""
-
-    def __init__(self, f: Callable[..., list[Any]], leaves: list[Array], names: list[str], title: str) -> None:
-        self.f, self.leaves, self.title = f, leaves, title
-        self.inputs = Layout(leaves, names)
-        self.x = self.inputs.pack(leaves)
-        copies = self.inputs.unpack(self.x)
-        found = f(*copies)
-        moved = [name for name, a, b in zip(names, leaves, copies, strict=True) if not np.array_equal(a, b, True)]
-        if moved:
-            raise GradientError(f"gradcheck: {title} changes its input {', '.join(moved)} in place; work on a copy")
-        outs = [np.asarray(plain(y)) for y in found]
-        self.outputs = Layout(outs, ["output"] if len(outs) == 1 else [f"output {k}" for k in range(len(outs))])
-        self.y = self.outputs.pack(outs)
-        if not np.isfinite(self.y).all():
-            place = int(np.flatnonzero(~np.isfinite(self.y))[0])
-            raise GradientError(
-                f"gradcheck: {title} is not finite at this input: {self.outputs.name(place)} = {self.y[place]}"
-            )
-        if not same(self.value(self.x), self.y):
-            raise GradientError(
-                f"gradcheck: {title} is nondeterministic: called again with the same input, it gives another value. "
-                f"Draw random numbers outside, or from a generator seeded inside."
-            )
-        self.here = self.path(self.x)
-
-    def value(self, x: Array) -> Array:
-        """f(x), a copy."""
-        return self.outputs.pack([plain(y) for y in self.f(*self.inputs.unpack(x))])
-
-    def path(self, x: Array) -> Path:
-        """The operations and branches of a run at ``x``."""
-        return walk(lambda: vjp(self.f, *self.inputs.unpack(x)))
-
-    @property
-    def precision(self) -> float:
-        """The eps of the coarsest numbers in the computation."""
-        return max(float(np.finfo(t).eps) for t in {*self.inputs.dtypes, *self.outputs.dtypes, *self.here.precisions})
-
-    @cached_property
-    def pullback(self) -> Callable[..., Any]:
-        return vjp(self.f, *self.inputs.unpack(self.x))[1]
-
-    def pull(self, u: Array) -> Array:
-        """u' J."""
-        return self.inputs.pack(self.pullback(self.outputs.unpack(u)))
-
-    def steady(self, u: Array) -> None:
-        """Refuse a way back that differs from one time to the next."""
-        again = self.inputs.pack(vjp(self.f, *self.inputs.unpack(self.x))[1](self.outputs.unpack(u)))
-        if not same(again, self.pull(u)):
-            raise GradientError(
-                f"gradcheck: the derivative of {self.title} is nondeterministic: it differs at a second call"
-            )
-
-    def push(self, t: Array) -> Array:
-        """J t."""
-        return self.outputs.pack(jvp(self.f, tuple(self.inputs.unpack(self.x)), tuple(self.inputs.unpack(t)))[1])
-
-    def gradient(self, u: Array) -> Subject:
-        """x -> u' J(x), for the next order."""
-        cotangent = self.outputs.unpack(u)
-        f = lambda *leaves: list(vjp(self.f, *leaves)[1](cotangent))
-        return Subject(f, self.leaves, self.inputs.names, f"the derivative of {self.title}")
-
-
 def compared(a: Array, n: Slope, allowed: Array) -> Array:
     """Right within what is allowed, not to be told within the error of the slope, wrong beyond both."""
     gap = np.abs(a - n.value)
     finite = np.isfinite(gap)
     return np.select([finite & (gap <= allowed), finite & (gap <= allowed + n.error)], [RIGHT, UNRESOLVED], WRONG)
-
-
-def same(a: Array, b: Array) -> bool:
-    """Equal to rounding."""
-    size = np.max(np.abs(b), initial=0, where=np.isfinite(b))
-    return np.allclose(a, b, rtol=1e-12, atol=1e-12 * size, equal_nan=True)
-
-
-def opened(f: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Callable[..., list[Any]], list[Array], list[str]]:
-    """``f`` as a function of the floating-point leaves of its inputs alone, with the leaves and their names."""
-    entries, build = flatten(inputs)
-    given = [np.array(plain(x))[()] for _, x in entries]
-    floats = [x.dtype.kind in "fc" for x in given]
-    names = parameter_names(f, len(inputs))
-    if not any(floats):
-        raise DtypeError("gradcheck: expected an input of floating-point numbers; convert with dtype=float")
-
-    def as_given(x: Any, original: Any) -> Any:
-        return tensor(x) if isinstance(original, Tensor) and not isinstance(x, Box) else x
-
-    def of_floats(*leaves: Any) -> list[Any]:
-        rest = iter(leaves)
-        chosen = [next(rest) if pick else np.copy(x)[()] for x, pick in zip(given, floats, strict=True)]
-        out = f(*build([as_given(x, original) for x, (_, original) in zip(chosen, entries, strict=True)]))
-        return [y for y in leaves_of(out) if (y if hasattr(y, "dtype") else np.asarray(y)).dtype.kind in "fc"]
-
-    named = [names[int(path[1 : path.index("]")])] + path[path.index("]") + 1 :] for path, _ in entries]
-    pairs = [(x, name) for x, name, pick in zip(given, named, floats, strict=True) if pick]
-    return of_floats, [x for x, _ in pairs], [name for _, name in pairs]
 
 
 class Probe:
@@ -165,18 +62,20 @@ class Probe:
         self.rows = chosen(m, OUTPUTS, rng)
         self.u = random_numbers(rng, m)
         self.scales = random_numbers(rng, len(self.rows))
-        reach = np.where(subject.x == 0, 1, np.abs(subject.x)) * rng.normal(size=n)
-        self.walks = [np.where(np.isin(np.arange(n), np.r_[part]), reach, 0) for part in subject.inputs.slices]
-        self.leaf_of = np.array([*map(subject.inputs.leaf, self.places), *range(len(self.walks))])
+        self.reach = np.where(subject.x == 0, 1, np.abs(subject.x)) * rng.normal(size=n)
+        self.parts = subject.inputs.slices
+        self.leaf_of = np.array([*map(subject.inputs.leaf, self.places), *range(len(self.parts))])
         self.count = len(self.leaf_of)
         self.kinks: dict[int, Kink] = {}
 
     def direction(self, c: int) -> Array:
         """The direction of a column: an entry of the inputs, or a walk over a whole one."""
-        if c >= len(self.places):
-            return self.walks[c - len(self.places)]
         d = np.zeros(self.subject.inputs.size)
-        d[self.places[c]] = 1
+        if c < len(self.places):
+            d[self.places[c]] = 1
+        else:
+            part = self.parts[c - len(self.places)]
+            d[part] = self.reach[part]
         return d
 
     def size(self, c: int) -> float:
@@ -209,7 +108,7 @@ class Probe:
             if r:
                 u[self.rows[r - 1]] = self.scales[r - 1]
             g = self.subject.pull(u)
-            rows.append([*g[self.places], *[np.nansum(g * d) if np.isfinite(g).all() else np.nan for d in self.walks]])
+            rows.append([*g[self.places], *[g[part] @ self.reach[part] for part in self.parts]])
         return np.array(rows)
 
     def forward(self, rng: np.random.Generator) -> Array:
@@ -223,7 +122,7 @@ class Probe:
         """Which of the numbers agree; a closer look at those that do not."""
         value = self.numeric.value.copy()
         largest = np.fmax(np.abs(automatic), np.abs(value))
-        for leaf in range(len(self.walks)):
+        for leaf in range(len(self.parts)):
             mine = (self.leaf_of == leaf) & (np.arange(self.count) < len(self.places))
             finite = np.where(np.isfinite(largest[:, mine]), largest[:, mine], 0)
             largest[:, mine] = np.max(finite, axis=1, keepdims=True, initial=0)
@@ -247,25 +146,29 @@ class Probe:
         clear = [t for t in steps if t not in crossed]
         slopes = [central(self.line(c), t, precision) for t in clear]
         near = refined(slopes, clear) if len(steps) > 1 or not slopes else slopes[0]
-        if crossed and c < len(self.places):
-            self.note(c, h, crossed, bool(clear))
         known = np.isfinite(near.error)
         number = np.where(known, near.value, value)
         allowed = self.rule.allowed(automatic, number, largest, precision)
         found = compared(automatic, Slope(number, near.error), allowed)
-        lost = KINK if crossed and len(clear) < 3 else UNRESOLVED
-        found = np.where(known, found, lost)
-        return np.where(verdict == WRONG, found, verdict), np.where(verdict == WRONG, number, value)
+        found = np.where(known, found, KINK if crossed and len(clear) < 3 else UNRESOLVED)
+        found = np.where((found == WRONG) | (found == KINK), self.at_corner(c, h, automatic, found), found)
+        found, number = np.where(verdict == WRONG, found, verdict), np.where(verdict == WRONG, number, value)
+        if c < len(self.places) and (h in crossed or (found == KINK).any()):
+            kink = crossed.get(h, ("the function", self.subject.title, ""))
+            distance = min(crossed) if crossed and clear else 0.0
+            self.kinks[c] = Kink(self.subject.inputs.name(self.places[c]), *kink, distance)
+        return found, number
+
+    def at_corner(self, c: int, h: float, automatic: Array, found: Array) -> Array:
+        """Where the slopes to both sides are known: a kink if they differ with the derivative in between, or wrong."""
+        low, high, settled = corner(self.line(c), h)
+        slack = 1e-3 * np.maximum(np.abs(low), np.abs(high))
+        kinked = (high - low > slack) & (low - slack <= automatic) & (automatic <= high + slack)
+        return np.where(settled, np.where(kinked, KINK, WRONG), found)
 
     def parted(self, d: Array, h: float) -> tuple[str, str, str] | None:
         """The kink between x - h d, x and x + h d, if there is one."""
         return self.subject.here.crossing([self.subject.path(self.subject.x + side * d) for side in (h, -h)])
-
-    def note(self, c: int, h: float, crossed: dict[float, tuple[str, str, str]], beside: bool) -> None:
-        """Put an entry among the kinks, if the first step crossed one."""
-        if h in crossed:
-            entry = self.subject.inputs.name(self.places[c])
-            self.kinks[c] = Kink(entry, *crossed[h], min(crossed) if beside else 0.0)
 
     def part(self, order: int, mode: str, automatic: Array) -> Part:
         """The judgement, with all that is needed to word it."""

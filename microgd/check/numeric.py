@@ -81,6 +81,24 @@ def refined(slopes: Sequence[Slope], steps: Sequence[float]) -> Slope:
     return best
 
 
+class Corner(NamedTuple):
+    """The lower and the higher one of the slopes to either side, and whether smaller steps give the same."""
+
+    low: Array
+    high: Array
+    settled: Array
+
+
+def corner(line: Line, h: float) -> Corner:
+    """The slopes to either side of 0. At a kink they differ, and any derivative in between is a convention."""
+    here = line(0.0)
+    (below, above), (below_next, above_next) = (((here - line(-t)) / t, (line(t) - here) / t) for t in (h / 8, h / 64))
+    size = np.maximum(np.abs(below_next), np.abs(above_next))
+    change = np.maximum(np.abs(below_next - below), np.abs(above_next - above))
+    low, high = np.minimum(below_next, above_next), np.maximum(below_next, above_next)
+    return Corner(low, high, change <= 1e-3 * size)
+
+
 def sweep(line: Line, exact: Array, steps: Sequence[float]) -> list[float]:
     """The error of the central difference at each step, in numbers of the size of ``exact``: the V curve."""
     size = float(np.max(np.abs(exact), initial=0)) or 1.0

@@ -112,7 +112,7 @@ class Part:
         if not wrong.any():
             row, c = np.argwhere((self.table.verdict == WRONG) & (self.leaf_of == leaf) & ~singles)[0]
             a, n = self.table.automatic[row, c], self.table.numeric[row, c]
-            yield f"{name}: along a random direction: automatic {a:.8g}, numeric {n:.8g}, with {self.cotangent(row)}"
+            yield f"{name}: along a random direction: automatic {a:.8g}, numeric {n:.8g} ({self.upstream(row)})"
             yield "Every entry that was looked at alone is right."
             return
         row = int(np.argmax(wrong.any(axis=1)))
@@ -121,7 +121,7 @@ class Part:
             gap = np.where(wrong[row], np.nan_to_num(np.abs(a - n), nan=np.inf), -1)
         k = int(np.argmax(gap))
         entry = self.subject.inputs.name(self.places[mine[k]])
-        yield f"{name}: {np.sum(wrong[row])} of {len(mine)} entries are wrong, with {self.cotangent(row)}"
+        yield f"{name}: {np.sum(wrong[row])} of {len(mine)} entries are wrong ({self.upstream(row)})"
         yield f"worst entry: {entry}: automatic {a[k]:.8g}, numeric {n[k]:.8g}"
         if seen := self.seen(leaf, mine, a, n, wrong[row]):
             yield seen
@@ -144,11 +144,12 @@ class Part:
             wrong = wrong.reshape(-1, 2).any(axis=1)
         return pattern(*(part.reshape(shape) for part in (a, n, wrong, x)))
 
-    def cotangent(self, row: int) -> str:
+    def upstream(self, row: int) -> str:
+        """The cotangent of a row, in words."""
         if row == 0:
-            return "a random cotangent"
+            return "upstream gradient: random numbers"
         place = self.rows[row - 1]
-        return f"{self.subject.outputs.name(place)} alone"
+        return f"upstream gradient: {self.subject.outputs.name(place)} alone"
 
 
 @dataclass(frozen=True)

@@ -2,5 +2,6 @@
 
 from microgd.plots.curves import learning_curve, line_as_it_moves
 from microgd.plots.surface import error_surface
+from microgd.plots.v_curve import v_curve
 
-__all__ = ["error_surface", "learning_curve", "line_as_it_moves"]
+__all__ = ["error_surface", "learning_curve", "line_as_it_moves", "v_curve"]

@@ -1,0 +1,138 @@
+"""Subject: a function of the user's as one from real vectors to real vectors, and its automatic derivative.
+
+Containers, shapes, dtypes, constants and complex numbers are dealt with here (with ``vectors``), and whatever makes a
+function unfit to be checked is refused: noise, values that are not finite, inputs changed in place. The function gets
+copies and what it returns is copied, so outputs may be views of inputs. No differences are taken here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from microgd.check.evidence import plain
+from microgd.check.kinks import Path, walk
+from microgd.check.trial import parameter_names
+from microgd.check.vectors import Layout
+from microgd.core.box import Box
+from microgd.core.tensor import Tensor, tensor
+from microgd.core.tree import flatten, leaves_of
+from microgd.errors import DtypeError, GradientError, ShapeError
+from microgd.transforms.forward import jvp
+from microgd.transforms.reverse import vjp
+
+Array = Any
+
+
+class Subject:
+    """A function of floating-point leaves, returning a list of such, as one from vectors to vectors."""
+
+    def __init__(self, f: Callable[..., list[Any]], leaves: list[Array], names: list[str], title: str) -> None:
+        self.f, self.leaves, self.title = f, leaves, title
+        self.inputs = Layout(leaves, names)
+        self.x = self.inputs.pack(leaves)
+        copies = self.inputs.unpack(self.x)
+        found = f(*copies)
+        moved = [name for name, a, b in zip(names, leaves, copies, strict=True) if not np.array_equal(a, b, True)]
+        if moved:
+            raise GradientError(f"gradcheck: {title} changes its input {', '.join(moved)} in place; work on a copy")
+        outs = [np.asarray(plain(y)) for y in found]
+        self.outputs = Layout(outs, ["output"] if len(outs) == 1 else [f"output {k}" for k in range(len(outs))])
+        if not outs:
+            raise DtypeError(f"gradcheck: {title} returns no floating-point numbers; there is nothing to differentiate")
+        self.y = self.outputs.pack(outs)
+        if not np.isfinite(self.y).all():
+            place = int(np.flatnonzero(~np.isfinite(self.y))[0])
+            raise GradientError(
+                f"gradcheck: {title} is not finite at this input: {self.outputs.name(place)} = {self.y[place]}"
+            )
+        if not same(self.value(self.x), self.y):
+            raise GradientError(
+                f"gradcheck: {title} is nondeterministic: called again with the same input, it gives another value. "
+                f"Draw random numbers outside, or from a generator seeded inside."
+            )
+        self.here = self.path(self.x)
+
+    def value(self, x: Array) -> Array:
+        """f(x), a copy."""
+        return self.outputs.pack([plain(y) for y in self.f(*self.inputs.unpack(x))])
+
+    def path(self, x: Array) -> Path:
+        """The operations and branches of a run at ``x``."""
+        return walk(lambda: vjp(self.f, *self.inputs.unpack(x)))
+
+    @property
+    def precision(self) -> float:
+        """The eps of the coarsest numbers in the computation."""
+        return max(float(np.finfo(t).eps) for t in {*self.inputs.dtypes, *self.outputs.dtypes, *self.here.precisions})
+
+    @cached_property
+    def pullback(self) -> Callable[..., Any]:
+        return vjp(self.f, *self.inputs.unpack(self.x))[1]
+
+    def pull(self, u: Array) -> Array:
+        """u' J."""
+        with wrong_shapes(self.title):
+            return self.inputs.pack(self.pullback(self.outputs.unpack(u)))
+
+    def steady(self, u: Array) -> None:
+        """Refuse a way back that differs from one time to the next."""
+        here = self.pull(u)
+        again = self.inputs.pack(vjp(self.f, *self.inputs.unpack(self.x))[1](self.outputs.unpack(u)))
+        if not same(again, here):
+            raise GradientError(
+                f"gradcheck: the derivative of {self.title} is nondeterministic: it differs at a second call"
+            )
+
+    def push(self, t: Array) -> Array:
+        """J t."""
+        with wrong_shapes(self.title):
+            return self.outputs.pack(jvp(self.f, tuple(self.inputs.unpack(self.x)), tuple(self.inputs.unpack(t)))[1])
+
+    def gradient(self, u: Array) -> Subject:
+        """x -> u' J(x), for the next order."""
+        cotangent = self.outputs.unpack(u)
+        f = lambda *leaves: list(vjp(self.f, *leaves)[1](cotangent))
+        return Subject(f, self.leaves, self.inputs.names, f"the derivative of {self.title}")
+
+
+@contextmanager
+def wrong_shapes(title: str) -> Iterator[None]:
+    """A rule that gives a gradient of the wrong shape gives a wrong gradient."""
+    try:
+        yield
+    except ShapeError as error:
+        raise GradientError(f"gradcheck: the derivative of {title} is wrong: {error}") from error
+
+
+def same(a: Array, b: Array) -> bool:
+    """Equal to rounding."""
+    size = np.max(np.abs(b), initial=0, where=np.isfinite(b))
+    return np.allclose(a, b, rtol=1e-12, atol=1e-12 * size, equal_nan=True)
+
+
+def opened(f: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Callable[..., list[Any]], list[Array], list[str]]:
+    """``f`` as a function of the floating-point leaves of its inputs alone, with the leaves and their names."""
+    entries, build = flatten(inputs)
+    given = [np.array(plain(x))[()] for _, x in entries]
+    floats = [x.dtype.kind in "fc" for x in given]
+    names = parameter_names(f, len(inputs))
+    if not any(floats):
+        raise DtypeError("gradcheck: expected an input of floating-point numbers; convert with dtype=float")
+
+    def as_given(x: Any, original: Any) -> Any:
+        return tensor(x) if isinstance(original, Tensor) and not isinstance(x, Box) else x
+
+    def of_floats(*leaves: Any) -> list[Any]:
+        rest = iter(leaves)
+        chosen = [next(rest) if pick else np.copy(x)[()] for x, pick in zip(given, floats, strict=True)]
+        out = f(*build([as_given(x, original) for x, (_, original) in zip(chosen, entries, strict=True)]))
+        return [y for y in leaves_of(out) if (y if hasattr(y, "dtype") else np.asarray(y)).dtype.kind in "fc"]
+
+    named = [names[int(path[1 : path.index("]")])] + path[path.index("]") + 1 :] for path, _ in entries]
+    pairs = [(x, name) for x, name, pick in zip(given, named, floats, strict=True) if pick]
+    return of_floats, [x for x, _ in pairs], [name for _, name in pairs]
