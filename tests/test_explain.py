@@ -336,6 +336,8 @@ def test_a_long_loop_is_folded():
     assert str(fold).startswith("... 197 more steps of the same kind (sin)")
     for form in (str(told), told.to_html(), told.to_latex()):
         assert "197 more steps" in form
+    assert "(sin), from v2 to v198\n" in str(told)  # forward
+    assert "(sin), from v198 to v2\n" in str(told)  # and back
     assert len(str(told).splitlines()) < 60
 
 

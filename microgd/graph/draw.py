@@ -115,9 +115,8 @@ def draw(output: Any, *inputs: Any, gradient: Any = None, collapse: bool = False
         OptionError: ``inputs`` beside a tensor.
 
     >>> import microgd as mg
-    >>> from microgd.graph.draw import draw
     >>> w = mg.tensor(2.0, requires_grad=True)
-    >>> picture = draw(w * w)
+    >>> picture = mg.draw(w * w)
     >>> picture
     <graph of 2 vertices and 2 arrows; .save('graph.svg') writes the picture>
     >>> print(picture.to_dot())

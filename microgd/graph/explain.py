@@ -56,16 +56,22 @@ class Step:
 
 
 class Fold(NamedTuple):
-    """Steps that are left out: how many, what they are, and which."""
+    """Steps that are left out: how many, of which operations, and the vertices of the first and the last one."""
 
     steps: int
-    names: tuple[str, ...]
+    operations: tuple[str, ...]
     first: str
     last: str
 
     def __str__(self) -> str:
-        what = " and ".join(filter(None, [", ".join(self.names[:-1]), self.names[-1]]))
-        return f"... {self.steps} more steps of the same kind ({what}), from {self.first} to {self.last}"
+        return f"{self.what}, from {self.first} to {self.last}"
+
+    @property
+    def what(self) -> str:
+        """The words without the order, which is another one forward."""
+        *others, last = self.operations
+        named = f"{', '.join(others)} and {last}" if others else last
+        return f"... {self.steps} more steps of the same kind ({named})"
 
 
 @dataclass(frozen=True)
@@ -114,9 +120,8 @@ def explain(output: Any, *inputs: Any, gradient: Any = None) -> Explanation:
         OptionError: ``inputs`` beside a tensor.
 
     >>> import microgd as mg
-    >>> from microgd.graph.explain import explain
     >>> x = mg.tensor(3.0, requires_grad=True)
-    >>> print(explain(x * x + 2.0))
+    >>> print(mg.explain(x * x + 2.0))
     output = 11, explained backwards in 2 steps
     <BLANKLINE>
     Forward
@@ -260,7 +265,7 @@ def forward_lines(e: Explanation, shown: list[Step | Fold]) -> Iterator[tuple[st
             yield f"{vertex.name}{equals(vertex.value)}", "" if vertex.kind == "input" else "constant"
     for step in reversed(shown):
         if isinstance(step, Fold):
-            yield str(step).replace("from", "to").replace(f" to {step.last}", f" from {step.last}"), ""
+            yield f"{step.what}, from {step.last} to {step.first}", ""
         else:
             yield f"{step.vertex.formula}{equals(step.vertex.value)}", step.vertex.place
 
@@ -398,7 +403,8 @@ def html_step(e: Explanation, step: Step, number: int) -> str:
     for p in step.parts:
         local, product = reason(p, step)
         why = f"{html.escape(local) if p.derivative.words else code(local)}<br>" if local else ""
-        rows.append((f"to {p.to}", f"{why}{code(product)}{html.escape(running(p))}"))
+        meeting = f'<span class="dim">{html.escape(running(p))}</span>'
+        rows.append((f"to {p.to}", f"{why}{code(product)}{meeting}"))
     head = f'<div class="head">{number}. {code(step.vertex.formula)}</div>'
     return f'<div class="step">{head}{origin}{definitions(rows)}</div>'
 
