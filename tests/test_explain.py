@@ -15,9 +15,10 @@ from scipy import special as sp
 import microgd as mg
 from microgd.core.primitive import TABLE
 from microgd.core.tree import leaves_of
-from microgd.graph.explain import Fold, Step, explain, folded
+from microgd.graph.explain import explain
 from microgd.graph.formulas import LOCAL, MATMUL, PULLED, derivative, expression
 from microgd.graph.latex import latex
+from microgd.graph.steps import Fold, Step, folded
 from microgd.graph.summary import clipped, shaped, summary
 from microgd.graph.trace import trace
 from microgd.graph.view import view, walk

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from microgd.errors import OptionError
-from microgd.graph.explain import refuse_inputs
 from microgd.graph.groups import collapsed
 from microgd.graph.layout import Layout, Point, layout
 from microgd.graph.summary import clipped, nested, number, summary, wrapped
@@ -128,7 +127,6 @@ def draw(output: Any, *inputs: Any, gradient: Any = None, collapse: bool = False
       v0 -> v1
     }
     """
-    refuse_inputs("draw", output, inputs)
     graph = view(trace(output, inputs, sys._getframe(1)))
     if graph.root is not None:
         walk(graph, gradient)

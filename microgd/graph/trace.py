@@ -23,7 +23,7 @@ from microgd.core.tape import EDGES, NUMBER, ROW, Node, next_number
 from microgd.core.tensor import Tensor, differentiable, tensor
 from microgd.core.tree import flatten
 from microgd.core.watch import NUMPY, PACKAGE, Origin, Watcher, watching
-from microgd.errors import GraphError, ShapeError
+from microgd.errors import GraphError, OptionError, ShapeError
 
 MANY = 100  # entries of a container in which names are looked for
 
@@ -65,6 +65,8 @@ class Trace:
 def trace(output: Any, inputs: tuple[Any, ...], frame: FrameType) -> Trace:
     """The trace of a tensor, or of a function run on inputs. ``frame`` is where the user's variables are."""
     caller = Origin(frame.f_code, frame.f_lasti, frame.f_lineno)
+    if isinstance(output, Tensor) and inputs:
+        raise OptionError(f"got a tensor and {len(inputs)} more; give one tensor, or a function and its inputs")
     if isinstance(output, Tensor):
         return found(output, list(named(frame)), caller)
     if not callable(output):

@@ -239,6 +239,8 @@ def index(key: Any) -> str:
         return f"{'' if key.start is None else key.start}:{'' if key.stop is None else key.stop}{step}"
     if key is Ellipsis:
         return "..."
+    if np.size(key) > 4:
+        return f"{np.asarray(key).dtype} {np.shape(key)}"
     return clipped(repr(key.tolist() if isinstance(key, np.ndarray | np.generic) else key), 20)
 
 
