@@ -80,6 +80,18 @@ class TestDetectNonfinite:
         with pytest.raises(NonFiniteError, match="log"), mg.detect_nonfinite(), np.errstate(all="ignore"):
             mg.grad(mg.grad(lambda x: np.log(x)))(0.0)
 
+    @pytest.mark.parametrize(
+        "run",
+        [
+            lambda: mg.jvp(np.log, (0.0,), (1.0,)),
+            lambda: mg.vmap(np.log)(np.array([0.0, 1.0])),
+            lambda: mg.vmap(mg.grad(np.sqrt))(np.array([0.0, 1.0])),
+            lambda: mg.jacobian(np.sqrt, mode="forward")(np.array([0.0, 1.0])),
+        ],
+    )
+    def test_in_every_mode(self, run):
+        assert "not finite" in message(run) or "finite" in message(run)
+
     def test_nothing_is_left_behind_and_other_threads_are_not_watched(self):
         failed = []
 

@@ -178,7 +178,7 @@ class TestFunctional:
         assert type(aux["sum"]) is np.float64
         (value, aux), g = mg.value_and_grad(f, has_aux=True)(2.0, 5.0)
         assert (value, g) == (10.0, 5.0)
-        with pytest.raises(OptionError, match="argnums=2"):
+        with pytest.raises(OptionError, match=r"argnums=\(2,\)"):
             mg.grad(f, argnums=2)(1.0, 2.0)
 
     def test_keyword_arguments_pass_through(self):
@@ -216,7 +216,7 @@ class TestFunctional:
             assert gy == 1.0
         with pytest.raises(ShapeError):
             pullback((np.ones(3), np.ones(2)))
-        with pytest.raises(ShapeError, match="2 cotangents"):
+        with pytest.raises(ShapeError, match="structure"):
             pullback(np.ones(2))
 
     def test_nested_to_any_order(self):
@@ -348,6 +348,21 @@ class TestAssignment:
         assert p.dtype == np.float64
         with pytest.raises(ShapeError):
             p.data = np.ones(3)
+
+
+def test_every_augmented_assignment_keeps_a_leaf():
+    p = leaf(3.0, 5.0)
+    with mg.no_grad():
+        p %= 2.0
+        p //= 1.0
+    assert p.requires_grad
+    np.testing.assert_array_equal(p.data, [1, 1])
+
+
+@pytest.mark.parametrize("thing", [None, {1: 2}, [[1.0, None]], (k for k in "ab")])
+def test_what_is_not_numbers_is_refused_by_name(thing):
+    with pytest.raises(DtypeError, match="expected numbers"):
+        mg.tensor(thing)
 
 
 def test_methods_that_change_an_array_in_place_assign():

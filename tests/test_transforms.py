@@ -227,7 +227,18 @@ class TestPrimitive:
         assert mg.vmap(mg.primitive(double, vjps=lambda g: 2 * g, batch="entries"))(np.ones(5)).sum() == 10
         assert calls == [(5,)]
 
+    def test_ufuncs_defaults_and_numbers(self):
+        sine = mg.primitive(np.sin, vjps=lambda g, x: g * np.cos(x))
+        assert mg.grad(sine)(0.5) == np.cos(0.5)
+        scaled = mg.primitive(lambda x, y=2.0: x * y, vjps=(lambda g, y: g * y, lambda g, x: g * x))
+        assert mg.grad(scaled)(3.0) == 2.0
+        assert mg.grad(mg.primitive(lambda x: 2.0 * float(x), vjps=lambda g: 2.0))(1.0) == 2.0
+        with pytest.raises(GraphError, match="returned None"):
+            mg.grad(mg.primitive(lambda x: x, vjps=lambda g: None))(1.0)
+
     def test_bad_declarations(self):
+        with pytest.raises(OptionError, match="batch"):
+            mg.primitive(lambda x: x, vjps=lambda g: g, batch="foo")
         with pytest.raises(OptionError, match="names y2"):
             mg.primitive(lambda x: x, vjps=lambda g, y2: g)
         with pytest.raises(OptionError, match="2 rules for a function of 1"):
@@ -257,6 +268,20 @@ class TestCheckpoint:
         assert mg.grad(mg.grad(c))(0.7) == pytest.approx(mg.grad(mg.grad(f))(0.7), rel=1e-14)
         assert mg.jvp(c, (0.7,), (1.0,))[1] == pytest.approx(mg.jvp(f, (0.7,), (1.0,))[1], rel=1e-14)
         np.testing.assert_allclose(mg.vmap(mg.grad(c))(np.arange(3.0)), mg.vmap(mg.grad(f))(np.arange(3.0)))
+
+    def test_outputs_of_every_kind_keep_theirs(self):
+        t = mg.tensor(np.float32([0.7, 1.6]), requires_grad=True)
+        outs = mg.checkpoint(lambda a: (a * 2, a.astype("f8"), np.argmax(a), a > 1, 1.0))(t)
+        assert [np.asarray(o.data if isinstance(o, mg.Tensor) else o).dtype for o in outs[:4]] == [
+            np.float32,
+            np.float64,
+            np.int64,
+            np.bool_,
+        ]
+        (np.sum(outs[0]) + np.sum(outs[1]) * 10).backward()
+        np.testing.assert_array_equal(t.grad, [12, 12])
+        assert mg.checkpoint(lambda a: np.argmax(a))(t) == 1
+        assert mg.checkpoint(lambda a: ())(t) == ()
 
     def test_one_second_run_serves_all_arguments(self):
         runs = []
@@ -298,6 +323,86 @@ class TestCheckpoint:
 
     def test_a_captured_value_of_an_outer_transform_is_fine(self):
         assert mg.grad(lambda a: mg.grad(mg.checkpoint(lambda x: x * x * a))(3.0))(1.0) == 6.0
+
+
+class TestConstants:
+    """What is cut off is cut off in every mode."""
+
+    x = np.array([0.7, 1.6, -2.3])
+
+    @pytest.mark.parametrize(
+        "cut", [mg.stop_gradient, lambda x: x.detach(), lambda x: x.data if isinstance(x, mg.Tensor) else x.detach()]
+    )
+    def test_in_hessians_forward_mode_and_batches(self, cut):
+        f = lambda x: np.sum(x**2 * cut(x))
+        np.testing.assert_allclose(mg.grad(f)(self.x), 2 * self.x**2)
+        np.testing.assert_allclose(mg.hessian(f)(self.x), np.diag(2 * self.x))
+        np.testing.assert_allclose(mg.jvp(f, (self.x,), (np.ones(3),))[1], np.sum(2 * self.x**2))
+        through = mg.grad(lambda x: np.sum(mg.vmap(lambda v: v * cut(v))(x)))(self.x)
+        np.testing.assert_allclose(through, self.x)
+
+    def test_no_grad_in_both_modes(self):
+        def f(x):
+            with mg.no_grad():
+                y = x * x
+            return x * y
+
+        for mode in ("forward", "reverse"):
+            np.testing.assert_allclose(mg.jacobian(f, mode=mode)(self.x), np.diag(self.x**2))
+
+    def test_branches_of_dual_numbers(self):
+        f = lambda x: x if x else 2 * x
+        assert mg.jvp(f, (np.array([0.0]),), (np.ones(1),))[1] == 2.0
+        with pytest.raises(ValueError, match="ambiguous"):
+            mg.jvp(f, (self.x,), (self.x,))
+
+
+class TestStructure:
+    def test_dicts_are_matched_by_key(self):
+        assert mg.jvp(lambda d: d["a"] * 10 + d["b"], ({"a": 1.0, "b": 2.0},), ({"b": 1.0, "a": 0.0},))[1] == 1.0
+        assert mg.vjp(lambda x: {"a": x, "b": 10 * x}, 1.0)[1]({"b": 1.0, "a": 0.0})[0] == 10.0
+        H = mg.hvp(lambda d: d["a"] ** 2 * d["b"])({"a": 3.0, "b": 5.0}, {"b": 1.0, "a": 0.0})
+        assert H == {"a": 6.0, "b": 0.0}
+        with pytest.raises(ShapeError, match="structure"):
+            mg.jvp(lambda d: d["a"], ({"a": 1.0},), ({"c": 1.0},))
+
+    def test_batched_results_own_their_memory(self):
+        A = np.ones((2, 3))
+        first, second = mg.vmap(mg.grad(lambda a, b: np.sum((a + b) ** 2), argnums=(0, 1)))(A, A)
+        first *= 10
+        np.testing.assert_array_equal(second, 4 * A)
+        repeated = mg.vmap(lambda x: 2.0)(np.ones(3))
+        repeated += 1
+        same = mg.vmap(lambda x: x)(A)
+        same += 1
+        assert A.max() == 1
+        t = np.ones(2)
+        tangent = mg.jvp(lambda x: x, (np.zeros(2),), (t,))[1]
+        tangent += 1
+        assert t.max() == 1
+
+    def test_precision_of_every_block(self):
+        J = mg.jacobian(lambda d: d[0] * d[1])((np.float32([1, 2]), np.ones(2)))
+        assert [block.dtype for block in J] == [np.float32, np.float64]
+
+    def test_seeds_take_the_dtype_of_what_they_seed(self):
+        t = mg.tensor(np.ones(3, np.float32), requires_grad=True)
+        t.backward(gradient=mg.tensor([1, 2, 3]))
+        assert t.grad.dtype == np.float32
+        t.grad = mg.tensor([1.0, 2.0, 3.0])
+        assert t.grad.dtype == np.float32
+
+    def test_axes_must_name_what_is_there(self):
+        with pytest.raises(OptionError, match="keys"):
+            mg.vmap(lambda p: p["a"] * p["b"], in_axes=({"a": 0, "B": 0},))({"a": np.ones(2), "b": np.ones(2)})
+        with pytest.raises(OptionError, match="out_axes is None"):
+            mg.vmap(lambda x: x, out_axes=None)(np.ones(2))
+        assert mg.vmap(lambda x: 3.0, out_axes=None)(np.ones(2)) == 3.0
+        with pytest.raises(OptionError, match="no axis 0"):
+            mg.vmap(lambda x: x)([1.0, 2.0])
+        with pytest.raises(OptionError, match="argnums"):
+            mg.jacobian(np.sin, argnums=9)(1.0)
+        assert mg.grad(np.multiply, argnums=np.int64(1))(2.0, 3.0) == 2.0
 
 
 def f(x):

@@ -165,6 +165,17 @@ class Box:
         """Interpret a function of two operands, one of them this box; likewise."""
         return call(row.function, (left, right), {})
 
+    def stopped(self) -> Any:
+        """The same value as a constant of every transform."""
+        raise NotImplementedError
+
+    def detach(self) -> Any:
+        """The same value without history or tangent."""
+        return self.stopped()
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
     def replace(self, other: Any) -> Self:
         """Become what ``other`` is: assignment changes the handle, never the value it held."""
         raise NotImplementedError
@@ -242,6 +253,7 @@ class Box:
     __getitem__ = method(operator.getitem)
     __iadd__, __isub__ = in_place(operator.add), in_place(operator.sub)
     __imul__, __itruediv__ = in_place(operator.mul), in_place(operator.truediv)
+    __imod__, __ifloordiv__ = in_place(operator.mod), in_place(operator.floordiv)
     __ipow__, __imatmul__ = in_place(operator.pow), in_place(operator.matmul)
     __hash__: ClassVar[Callable[[Any], int]] = object.__hash__
 

@@ -155,7 +155,7 @@ class Tensor(Box):
                 f"backward: expected gradient= of shape {self.shape}, this tensor's, got {np.shape(gradient)}"
             )
         else:
-            g = gradient if isinstance(gradient, Box) else np.asarray(gradient, dtype=self.dtype)[()]
+            g = self.like(gradient)
         lift = None
         if create_graph:
             level = self.level
@@ -191,9 +191,14 @@ class Tensor(Box):
         if value is not None:
             if np.shape(value) != self.shape:
                 raise ShapeError(f"grad: expected shape {self.shape}, this tensor's, got {np.shape(value)}")
-            if not isinstance(value, Box):
-                value = np.asarray(value, dtype=self.dtype)[()]
+            value = self.like(value)
         self.node[GRAD] = value
+
+    def like(self, gradient: Any) -> Any:
+        """A gradient given by hand, in this tensor's dtype."""
+        if isinstance(gradient, Box):
+            return gradient if gradient.dtype == self.dtype else gradient.astype(self.dtype)
+        return np.asarray(gradient, dtype=self.dtype)[()]
 
     def zero_grad(self) -> None:
         """Forget the collected gradient: ``.grad`` is None again."""
@@ -225,6 +230,10 @@ class Tensor(Box):
     def detach(self) -> Tensor:
         """The same value without history, as a tensor."""
         self.leaves("detach()")
+        return self.stopped()
+
+    def stopped(self) -> Tensor:
+        """The same value as a constant of every transform."""
         return constant(stopped(self.value), self.level)
 
     # ---- values ----------------------------------------------------------------------------------------
@@ -233,7 +242,7 @@ class Tensor(Box):
     def data(self) -> Any:
         """The plain value. Writing it changes the leaf without recording anything."""
         self.leaves(".data")
-        return self.value
+        return stopped(self.value)
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -242,7 +251,7 @@ class Tensor(Box):
     def numpy(self) -> Any:
         """The plain value, as ``.data``: an explicit way out of the graph."""
         self.leaves(".numpy()")
-        return self.value
+        return stopped(self.value)
 
     def item(self) -> Any:
         """The one entry as a Python number."""
@@ -314,9 +323,6 @@ class Tensor(Box):
 
     __float__, __int__, __complex__ = conversion(float), conversion(int), conversion(complex)
     __index__ = conversion(operator.index)
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
 
     def __format__(self, spec: str) -> str:
         return format(self.value, spec) if spec else str(self)
@@ -465,10 +471,10 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     if type(data) is float and dtype is None:
         value: Any = np.float64(data)
     elif isinstance(data, np.ndarray | np.generic | list | tuple) or not hasattr(data, "__array_function__"):
-        value = np.array(data, dtype=dtype)[()]
+        value = np.array(data, dtype=dtype)
     elif isinstance(data, Tensor):
         value = data.convert("mg.tensor(tensor)")
-        value = np.array(value, dtype=dtype)[()]
+        value = np.array(value, dtype=dtype)
     else:
         value = data if dtype is None else data.astype(dtype)
     if value.dtype.kind not in "fiubc":
@@ -476,6 +482,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
             f"tensor: expected numbers, got {value.dtype} from {type(data).__name__}; rows of different length, text "
             f"and None cannot be differentiated."
         )
+    value = value[()] if type(value) is np.ndarray else value  # a 0-d array as a NumPy scalar
     return handle(value, leaf_node(value) if requires_grad else None, level)
 
 
@@ -483,7 +490,7 @@ def stopped(value: Any) -> Any:
     """A value with the history of every level cut off."""
     if isinstance(value, Tensor):
         value.leaves("stop_gradient()")
-    return constant(stopped(value.value), value.level) if isinstance(value, Tensor) else value
+    return value.stopped() if isinstance(value, Box) else value
 
 
 class no_grad(ContextDecorator):  # noqa: N801  (a verb used like a keyword, as everyone in the field writes it)

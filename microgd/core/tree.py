@@ -11,6 +11,8 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from microgd.errors import ShapeError
+
 Build = Callable[[Iterator[Any]], Any]
 STRUCTURE = (str, bytes, bool, type(None))
 
@@ -27,6 +29,18 @@ def flatten(tree: Any) -> tuple[list[tuple[str, Any]], Callable[[Iterable[Any]],
     leaves: list[tuple[str, Any]] = []
     build = walk(tree, "", leaves)
     return leaves, lambda values: build(iter(values))
+
+
+def flatten_like(tree: Any, paths: list[str], what: str) -> list[Any]:
+    """The leaves of ``tree`` in the order of ``paths``: a dict may list its keys in another order."""
+    found = dict(flatten(tree)[0])
+    if set(found) != set(paths):
+        missing, extra = sorted(set(paths) - set(found)), sorted(set(found) - set(paths))
+        raise ShapeError(
+            f"{what}: expected the structure {paths or 'of an empty container'}, got {list(found)}; "
+            f"missing {missing}, too many {extra}"
+        )
+    return [found[path] for path in paths]
 
 
 def leaves_of(tree: Any) -> list[Any]:

@@ -20,7 +20,9 @@ import numpy as np
 from microgd.core.box import Box, dispatch
 from microgd.core.primitive import Primitive
 from microgd.core.tape import new_level
+from microgd.core.tensor import stopped
 from microgd.core.tree import flatten, leaves_of
+from microgd.core.watch import tell_forward, watchers
 from microgd.errors import DetachError, OptionError, ShapeError, UnsupportedError
 from microgd.ops.index import is_basic, scatter
 from microgd.ops.linalg import explicit
@@ -41,7 +43,6 @@ class Batched(Box):
 
     shape = property(lambda self: self.value.shape[1:])
     size = property(lambda self: math.prod(self.shape))
-    examples = property(lambda self: self.value.shape[0])
 
     def process(self, row: Primitive, operands: tuple[Any, ...], params: Params) -> Any:
         """Run one call on all examples at once."""
@@ -53,7 +54,13 @@ class Batched(Box):
             values.append(x.value if batched[-1] else x)
         rule = RULES.get(row.function) or BY_KIND[row.batch]
         ans = rule(row, values, batched, params)
+        if watchers:
+            tell_forward(row, values, params, ans)
         return Batched(ans, self.level)
+
+    def stopped(self) -> Self:
+        """The same examples as constants of every transform."""
+        return type(self)(stopped(self.value), self.level)
 
     def replace(self, other: Any) -> Self:
         """Become another batch of this transform."""
@@ -349,7 +356,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
     def batched(*args: Any) -> Any:
         entries, build = flatten(args)
         axes = spread_axes(in_axes, args, "in_axes")
-        counts = {path: np.shape(x)[a] for (path, x), a in zip(entries, axes, strict=True) if a is not None}
+        counts = {path: examples(x, a, path) for (path, x), a in zip(entries, axes, strict=True) if a is not None}
         if not counts:
             raise OptionError("vmap: nothing to batch over; every entry of in_axes is None, or there are no arguments")
         if len(set(counts.values())) > 1:
@@ -362,15 +369,35 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
             ]
             out = f(*build(boxes))
         outs, build_out = flatten(out)
-        placed = []
+        placed: list[Any] = []
+        taken = {id(x) for _, x in entries}
         for (_, x), a in zip(outs, spread_axes(out_axes, out, "out_axes"), strict=True):
             x = own(x, level)
             mine = isinstance(x, Batched) and x.level == level
+            if a is None:
+                if mine:
+                    raise OptionError("vmap: out_axes is None for an output that differs between examples")
+                placed.append(x)
+                continue
             whole = x.value if mine else np.broadcast_to(array_of(x), (count, *np.shape(x)))
+            if type(whole) is np.ndarray:  # nobody else's memory, and nobody's twice
+                whole = whole.copy() if id(whole) in taken or whole.base is not None else whole
+                taken.add(id(whole))
             placed.append(np.moveaxis(whole, 0, a) if a else whole)
         return build_out(placed)
 
     return batched
+
+
+def examples(x: Any, axis: int, path: str) -> int:
+    """How many examples lie along an axis of an argument."""
+    shape = np.shape(x)
+    if not -len(shape) <= axis < len(shape):
+        raise OptionError(
+            f"vmap: argument {path} has shape {shape}, so no axis {axis} to batch over; pass arrays (a list is a "
+            f"container of arguments), or None in in_axes for what is the same for all."
+        )
+    return int(shape[axis])
 
 
 def array_of(x: Any) -> Array:
@@ -379,10 +406,12 @@ def array_of(x: Any) -> Array:
 
 def spread_axes(axes: Any, tree: Any, name: str) -> list[Any]:
     """One axis per leaf of ``tree``, from one number, or from a container that may stop above the leaves."""
-    if axes is None or isinstance(axes, int):
+    if axes is None or isinstance(axes, int | np.integer):
         return [axes] * len(leaves_of(tree))
+    if isinstance(axes, dict) and not (isinstance(tree, dict) and set(axes) == set(tree)):
+        raise OptionError(f"vmap: {name} has the keys {list(axes)}; they must be those of the container")
     parts = tree.values() if isinstance(tree, dict) else tree
-    given = [axes.get(key) for key in tree] if isinstance(axes, dict) else list(axes)
+    given = [axes[key] for key in tree] if isinstance(axes, dict) else list(axes)
     if not isinstance(tree, dict | list | tuple) or len(given) != len(parts):
         raise OptionError(
             f"vmap: {name}={axes} does not fit; it needs one entry per argument or part, got {len(parts)}"

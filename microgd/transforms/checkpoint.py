@@ -6,6 +6,7 @@ with one level, as in Chen et al. 2016, "Training deep nets with sublinear memor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 
 from microgd.core.box import Box, call, dispatching
 from microgd.core.primitive import general
+from microgd.core.tape import cast
 from microgd.core.tensor import differentiable
 from microgd.core.tree import flatten
 from microgd.transforms.reverse import vjp
@@ -63,19 +65,25 @@ class Segment:
         self.cotangents: dict[int, Any] = {}
 
     def packed(self, *xs: Any) -> Any:
-        """All outputs as one array, since a node has one value."""
-        outs, self.build = flatten(self.f(*xs))
-        self.shapes = [np.shape(out) for _, out in outs]
-        if len(outs) == 1:
-            return outs[0][1]
-        return np.concatenate([np.reshape(out, -1) for _, out in outs])
+        """All outputs that can be differentiated as one array, since a node has one value."""
+        leaves, self.build = flatten(self.f(*xs))
+        outs = [x if hasattr(x, "dtype") else np.asarray(x)[()] for _, x in leaves]
+        self.forms = [(x.shape, x.dtype) if differentiable(x) else x for x in outs]
+        inexact = [x for x in outs if differentiable(x)]
+        if len(inexact) == 1:
+            return inexact[0]
+        return np.concatenate([np.reshape(x, -1) for x in inexact]) if inexact else np.zeros(0)
 
     def unpacked(self, packed: Any) -> Any:
-        if len(self.shapes) == 1:
-            return self.build([packed])
-        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])
-        parts = np.split(packed, [int(end) for end in ends[:-1]])
-        return self.build([part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)])
+        """The outputs in their places, each with its shape and dtype; what has no derivative is as it was."""
+        forms = [form for form in self.forms if isinstance(form, tuple)]
+        if len(forms) == 1:
+            parts = iter([packed])
+        else:
+            ends = [int(end) for end in np.cumsum([math.prod(shape) for shape, _ in forms])]
+            pieces = np.split(packed, ends[:-1]) if forms else []
+            parts = iter(cast(p.reshape(shape), dtype) for p, (shape, dtype) in zip(pieces, forms, strict=True))
+        return self.build([next(parts) if isinstance(form, tuple) else form for form in self.forms])
 
     def cotangent(self, g: Any, i: int, xs: Any) -> Any:
         """That of operand ``i``. One second run serves all operands, which ask one after the other."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from microgd.core import primitive as table
 from microgd.core.box import Box, dispatching
-from microgd.errors import OptionError
+from microgd.errors import GraphError, OptionError
 
 Rules = Callable[..., Any] | Sequence[Callable[..., Any] | None]
 
@@ -55,7 +55,7 @@ def primitive(
         raise OptionError(f"primitive: {len(rules)} vjps but {len(pushes)} jvps; expected one of each per operand")
 
     def bind(*args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if not kwargs and not metadata:
+        if not kwargs and not metadata and len(args) == len(operands):
             return args, {}
         given = inspect.signature(forward).bind(*args, **kwargs)
         given.apply_defaults()
@@ -66,13 +66,35 @@ def primitive(
         return out if isinstance(out, Box) or hasattr(out, "__array_function__") else np.asarray(out)
 
     function = dispatching(forward)
+    if batch not in get_args(table.Batching):
+        raise OptionError(f"primitive: batch must be one of {', '.join(get_args(table.Batching))}, got {batch!r}")
     needs = [canonical(rule, operands, metadata) for rule in rules]
-    table.general(function, *rules, bind=bind, forward=as_array, batch=batch, needs=needs)
+    table.general(
+        function,
+        *[rule and checked(rule, forward) for rule in rules],
+        bind=bind,
+        forward=as_array,
+        batch=batch,
+        needs=needs,
+    )
     table.primitive(function).pushes = tuple(
         rule and (rule, table.keeper(list(table.OPERANDS[: len(rules)]), True, canonical(rule, operands, metadata)))
         for rule in pushes
     )
     return function
+
+
+def checked(rule: Callable[..., Any], forward: Callable[..., Any]) -> Callable[..., Any]:
+    """The rule, whose result is made an array."""
+    name = getattr(forward, "__name__", "primitive")
+
+    def run(g: Any, *needed: Any) -> Any:
+        out = rule(g, *needed)
+        if out is None:
+            raise GraphError(f"{name}: a rule returned None; return an array, or declare None in its place")
+        return out if hasattr(out, "dtype") else np.asarray(out)[()]
+
+    return run
 
 
 def as_rules(rules: Rules | None) -> tuple[Callable[..., Any] | None, ...]:
@@ -96,6 +118,8 @@ def canonical(rule: Callable[..., Any] | None, operands: list[str], metadata: li
 
 def parameters(forward: Callable[..., Any], rules: int) -> list[str]:
     """The names of a function's arguments; NumPy's own functions do not always tell."""
+    if isinstance(forward, np.ufunc):
+        return list(table.OPERANDS[: forward.nin])
     try:
         return list(inspect.signature(forward).parameters)
     except ValueError:

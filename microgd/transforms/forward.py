@@ -14,9 +14,10 @@ import numpy as np
 
 from microgd.core.box import Box, dispatch
 from microgd.core.primitive import Primitive
-from microgd.core.tape import cast, conjugate, new_level
-from microgd.core.tensor import differentiable
-from microgd.core.tree import flatten, tree_map
+from microgd.core.tape import cast, conjugate, frozen_level, new_level
+from microgd.core.tensor import differentiable, stopped
+from microgd.core.tree import flatten, flatten_like, tree_map
+from microgd.core.watch import tell_forward, watchers
 from microgd.errors import DtypeError, ShapeError, UnsupportedError
 from microgd.transforms.reverse import grad, own, vjp
 
@@ -39,7 +40,9 @@ class Dual(Box):
             values.append(x.value if mine else x)
             tangents.append(x.tangent if mine else None)
         ans = dispatch(row, tuple(values), params)
-        if row.form == "flat":
+        if watchers:
+            tell_forward(row, values, params, ans)
+        if row.form == "flat" or self.level <= frozen_level.get():
             return ans
         with np.errstate(all="ignore"):  # an infinite derivative is an answer, not a surprise
             tangent = PUSHES[row.form](row, ans, values, tangents, params)
@@ -47,7 +50,14 @@ class Dual(Box):
             return ans
         if tangent.shape != ans.shape:
             tangent = np.broadcast_to(tangent, ans.shape)
-        return Dual(ans, cast(tangent, ans.dtype), self.level)
+        tangent = cast(tangent, ans.dtype)
+        if watchers:
+            tell_forward(row, [t for t in tangents if t is not None], params, tangent)
+        return Dual(ans, tangent, self.level)
+
+    def stopped(self) -> Any:
+        """The value alone."""
+        return stopped(self.value)
 
     def replace(self, other: Any) -> Self:
         """Become another dual number of this transform."""
@@ -128,11 +138,9 @@ def jvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ..
     (12.0, 34.0)
     """
     entries, build = flatten(tuple(primals))
-    directions, _ = flatten(tuple(tangents))
-    if len(entries) != len(directions):
-        raise ShapeError(f"jvp: {len(entries)} primals but {len(directions)} tangents; they need the same structure")
+    directions = flatten_like(tuple(tangents), [path for path, _ in entries], "jvp")
     with new_level() as level:
-        duals = [dual(x, t, level, path) for (path, x), (_, t) in zip(entries, directions, strict=True)]
+        duals = [dual(x, t, level, path) for (path, x), t in zip(entries, directions, strict=True)]
         out = tree_map(lambda x: own(x, level), f(*build(duals)))
 
     def mine(x: Any) -> bool:
@@ -140,8 +148,14 @@ def jvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ..
 
     return (
         tree_map(lambda x: x.value if mine(x) else x, out),
-        tree_map(lambda x: x.tangent if mine(x) else np.zeros_like(x), out),
+        tree_map(lambda x: owned(x.tangent, directions) if mine(x) else np.zeros_like(x), out),
     )
+
+
+def owned(x: Any, others: list[Any]) -> Any:
+    """An array that may be changed without changing anyone else's."""
+    shared = type(x) is np.ndarray and (x.base is not None or any(x is other for other in others))
+    return x.copy() if shared else x
 
 
 def dual(x: Any, t: Any, level: float, path: str) -> Dual:

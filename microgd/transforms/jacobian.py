@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from microgd.core.tape import conjugate
+from microgd.core.tape import cast, conjugate
 from microgd.core.tree import flatten, leaves_of
 from microgd.errors import DtypeError, OptionError
 from microgd.transforms.batch import vmap
 from microgd.transforms.forward import jvp
-from microgd.transforms.reverse import grad, vjp
+from microgd.transforms.reverse import check_positions, grad, positions, vjp
 
 Array = Any
 Mode = Literal["forward", "reverse"]
@@ -29,7 +29,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: Mode
 
     Args:
         f: a function of arrays or containers of arrays, returning the same.
-        argnums: which positional arguments to differentiate.
+        argnums: which positional arguments to differentiate. A function of complex numbers must be holomorphic.
         mode: "forward" (a column per input entry) or "reverse" (a row per output entry); by default the shorter one.
 
     Returns:
@@ -46,10 +46,11 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: Mode
     """
     if mode not in (None, "forward", "reverse"):
         raise OptionError(f'jacobian: expected mode "forward" or "reverse", got {mode!r}')
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    numbers, alone = positions(argnums)
 
     @wraps(f)
     def derivatives(*args: Any, **kwargs: Any) -> Any:
+        check_positions(numbers, args, "jacobian")
         primals = tuple(args[n] for n in numbers)
 
         def of_primals(*chosen: Any) -> Any:
@@ -76,11 +77,17 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: Mode
         nested = []
         for (_, y), band in zip(outputs, np.split(matrix, cuts(outputs), axis=0), strict=True):
             blocks = np.split(band, cuts(inputs), axis=1)
-            inner = build([b.reshape(np.shape(y) + np.shape(x)) for (_, x), b in zip(inputs, blocks, strict=True)])
-            nested.append(inner[0] if isinstance(argnums, int) else inner)
+            inner = build([block(b, y, x) for (_, x), b in zip(inputs, blocks, strict=True)])
+            nested.append(inner[0] if alone else inner)
         return build_out(nested)
 
     return derivatives
+
+
+def block(entries: Array, y: Any, x: Any) -> Array:
+    """One block of the Jacobian, in the shape of output and input and in the input's precision."""
+    dtype = dtype_of(x) if dtype_of(x).kind == dtype_of(y).kind else np.result_type(dtype_of(x), dtype_of(y))
+    return cast(entries.reshape(np.shape(y) + np.shape(x)), dtype)
 
 
 Leaves = list[tuple[str, Any]]

@@ -16,7 +16,7 @@ import numpy as np
 from microgd.core.box import Box
 from microgd.core.tape import FLOAT64, NUMBER, conjugate, new_level, sweep, unshared
 from microgd.core.tensor import Tensor, handle, leaf_node, stopped
-from microgd.core.tree import flatten, tree_map
+from microgd.core.tree import flatten, flatten_like, tree_map
 from microgd.errors import DtypeError, GraphError, OptionError, ShapeError
 
 
@@ -86,15 +86,12 @@ def value_and_grad(
     >>> float(value), float(g)
     (4.0, 4.0)
     """
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    numbers, alone = positions(argnums)
 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         name = getattr(f, "__name__", "f")
-        if any(not -len(args) <= n < len(args) for n in numbers):
-            raise OptionError(
-                f"grad of {name}: argnums={argnums}, but it was called with {len(args)} positional arguments"
-            )
+        check_positions(numbers, args, f"grad of {name}")
 
         def loss(*chosen: Any) -> tuple[Any, Any]:
             given = list(args)
@@ -113,10 +110,21 @@ def value_and_grad(
 
         value, extra, pullback = linearized(loss, tuple(args[n] for n in numbers))
         gradients = pullback(np.ones_like(value), False)
-        gradient = gradients[0] if isinstance(argnums, int) else gradients
+        gradient = gradients[0] if alone else gradients
         return ((value, extra), gradient) if has_aux else (value, gradient)
 
     return value_and_gradient
+
+
+def positions(argnums: Any) -> tuple[tuple[int, ...], bool]:
+    """The numbers of the chosen arguments, and whether one was chosen by a bare number."""
+    alone = isinstance(argnums, int | np.integer)
+    return ((int(argnums),) if alone else tuple(argnums)), alone
+
+
+def check_positions(numbers: tuple[int, ...], args: tuple[Any, ...], what: str) -> None:
+    if any(not -len(args) <= n < len(args) for n in numbers):
+        raise OptionError(f"{what}: argnums={numbers}, but it was called with {len(args)} positional arguments")
 
 
 def linearized(
@@ -134,11 +142,9 @@ def linearized(
     outs = [x for _, x in out_entries]
 
     def pullback(cotangent: Any, retain: bool) -> tuple[Any, ...]:
-        given, _ = flatten(cotangent)
-        if len(given) != len(outs):
-            raise ShapeError(f"pullback: expected {len(outs)} cotangents, one per output, got {len(given)}")
+        paths = [path for path, _ in out_entries]
         roots = []
-        for out, (path, g) in zip(outs, given, strict=True):
+        for path, out, g in zip(paths, outs, flatten_like(cotangent, paths, "pullback"), strict=True):
             if np.shape(g) != np.shape(out):
                 raise ShapeError(f"pullback{path}: expected a cotangent of shape {np.shape(out)}, got {np.shape(g)}")
             if of_level(out, level) and out.node is not None:
