@@ -350,6 +350,12 @@ def test_a_long_computation_without_a_loop_is_cut_in_the_middle():
         total = np.sum(total)
     shown = folded(explain(total).steps)
     assert len(shown) == 41
+    assert "more steps of several kinds (" in str(shown[20])
+
+
+def test_nothing_at_all_has_a_mean():
+    with np.errstate(all="ignore"):
+        assert explain(lambda x: np.sum(np.mean(x, axis=1)), np.zeros((2, 0))).gradients["x"].shape == (2, 0)
 
 
 def test_a_deep_graph_needs_no_recursion():

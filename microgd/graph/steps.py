@@ -32,6 +32,26 @@ class Part(NamedTuple):
     of: int
 
 
+class Fold(NamedTuple):
+    """Steps that are left out: how many, of which operations, and the vertices of the first and the last one."""
+
+    steps: int
+    words: str
+    operations: tuple[str, ...]
+    first: str
+    last: str
+
+    def __str__(self) -> str:
+        return f"{self.what}, from {self.first} to {self.last}"
+
+    @property
+    def what(self) -> str:
+        """The words without the order, which is another one forward."""
+        *others, last = self.operations
+        named = f"{', '.join(others)} and {last}" if others else last
+        return f"... {self.steps} more steps {self.words} ({named})"
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
     """One operation on the way back."""
@@ -46,24 +66,10 @@ class Step:
         row, where = self.vertex.row, self.vertex.where
         return (row, self.vertex.shape, where, *(np.shape(part.contribution) for part in self.parts))
 
-
-class Fold(NamedTuple):
-    """Steps that are left out: how many, of which operations, and the vertices of the first and the last one."""
-
-    steps: int
-    operations: tuple[str, ...]
-    first: str
-    last: str
-
-    def __str__(self) -> str:
-        return f"{self.what}, from {self.first} to {self.last}"
-
-    @property
-    def what(self) -> str:
-        """The words without the order, which is another one forward."""
-        *others, last = self.operations
-        named = f"{', '.join(others)} and {last}" if others else last
-        return f"... {self.steps} more steps of the same kind ({named})"
+    def fold(self, words: str) -> Fold:
+        """This step alone, left out."""
+        operation = self.vertex.row.name if self.vertex.row else ""
+        return Fold(1, words, (operation,), self.vertex.name, self.vertex.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +109,7 @@ def part(graph: View, flow: Flow, sums: list[Any], of: int) -> Part:
     names = {**target.names, "n": literal(group), "g": ast.Name("upstream")}
     local = flow.local
     if row.name in ("sum", "mean"):
-        local = np.float64(1 if row.name == "sum" else 1 / group)
+        local = np.float64(1 if row.name == "sum" else 1 / max(group, 1))
     rule = derivative(row, flow.operand, names, target.ndims)
     return Part(source.name, rule, local, flow.contribution, sums[-1], len(sums), of)
 
@@ -119,22 +125,22 @@ def folded(every: Sequence[Step]) -> list[Step | Fold]:
     while k < len(every):
         period, length = repetition(kinds, k)
         if length:
-            left_out = every[k + 2 * period : k + length - period]
-            names = tuple(dict.fromkeys(step.vertex.row.name for step in left_out if step.vertex.row))
-            fold = Fold(len(left_out), names, left_out[0].vertex.name, left_out[-1].vertex.name)
-            shown += [*every[k : k + 2 * period], fold, *every[k + length - period : k + length]]
-            k += length
+            start, stop = k + 2 * period, k + length - period
+            shown += [*every[k:start], left_out(every[start:stop], "of the same kind"), *every[stop : k + length]]
         else:
             shown.append(every[k])
-            k += 1
+        k += max(length, 1)
     if len(shown) > SHOWN:
-        middle = shown[SHOWN // 2 : -SHOWN // 2]
-        out = [step for step in middle if isinstance(step, Step)]
-        names = tuple(dict.fromkeys(step.vertex.row.name for step in out if step.vertex.row))
-        count = len(out) + sum(fold.steps for fold in middle if isinstance(fold, Fold))
-        fold = Fold(count, names, out[0].vertex.name, out[-1].vertex.name)
-        shown = [*shown[: SHOWN // 2], fold, *shown[-SHOWN // 2 :]]
+        half = SHOWN // 2
+        shown[half:-half] = [left_out(shown[half:-half], "of several kinds")]
     return shown
+
+
+def left_out(steps: Sequence[Step | Fold], words: str) -> Fold:
+    """One line for many steps, some of which may be such lines themselves."""
+    folds = [step if isinstance(step, Fold) else step.fold(words) for step in steps]
+    operations = tuple(dict.fromkeys(name for fold in folds for name in fold.operations))
+    return Fold(sum(fold.steps for fold in folds), words, operations, folds[0].first, folds[-1].last)
 
 
 def repetition(kinds: Sequence[Any], start: int) -> tuple[int, int]:
