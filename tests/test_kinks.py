@@ -86,10 +86,25 @@ def test_a_function_by_itself_is_named_without_a_line():
     assert (kink.operation, kink.place) == ("relu", "")
 
 
-def test_norm_at_zero_and_ties_follow_the_convention():
-    assert gradcheck(lambda x: np.linalg.norm(x), np.zeros(3))
-    assert gradcheck(lambda x: np.max(x), np.ones(3))
-    assert gradcheck(lambda x: np.abs(x), np.zeros(3))
+@pytest.mark.parametrize(
+    ("operation", "f", "x"),
+    [
+        ("norm", lambda x: np.linalg.norm(x), np.zeros(3)),
+        ("max", lambda x: np.max(x), np.ones(3)),
+        ("absolute", lambda x: np.abs(x), np.zeros(3)),
+        ("maximum", lambda x: np.maximum(x, np.zeros(3)), np.zeros(3)),
+    ],
+)
+def test_a_kink_is_reported_even_where_the_difference_agrees_with_the_convention(operation, f, x):
+    kinks = gradcheck(f, x).kinks
+    assert [kink.entry for kink in kinks] == ["x[0]", "x[1]", "x[2]"]
+    assert {kink.operation for kink in kinks} == {operation}
+    assert {kink.distance for kink in kinks} == {0.0}
+
+
+def test_the_second_derivative_at_a_kink_of_the_first():
+    assert gradcheck(lambda x: x * np.abs(x), np.array([0.0, 1e-9, 1.0]), order=2).kinks
+    assert gradcheck(lambda x: np.linalg.norm(x, axis=1), np.array([[0.0, 0.0], [1.0, 2.0]]), order=2).kinks
 
 
 def hinge_with(slope):

@@ -62,7 +62,7 @@ class Probe:
         self.rows = chosen(m, OUTPUTS, rng)
         self.u = random_numbers(rng, m)
         self.scales = random_numbers(rng, len(self.rows))
-        self.reach = np.where(subject.x == 0, 1, np.abs(subject.x)) * rng.normal(size=n)
+        self.reach = reach(subject.x) * rng.normal(size=n)
         self.parts = subject.inputs.slices
         self.leaf_of = np.array([*map(subject.inputs.leaf, self.places), *range(len(self.parts))])
         self.count = len(self.leaf_of)
@@ -96,7 +96,8 @@ class Probe:
     @cached_property
     def numeric(self) -> Slope:
         """By one difference each."""
-        slopes = [central(self.line(c), self.first(c), self.subject.precision) for c in range(self.count)]
+        here = self.projected(self.subject.y)
+        slopes = [central(self.line(c), self.first(c), self.subject.precision, here) for c in range(self.count)]
         return Slope(*(np.stack(part, axis=1) for part in zip(*slopes, strict=True)))
 
     def reverse(self) -> Array:
@@ -135,6 +136,10 @@ class Probe:
             if k >= ENOUGH and (verdict[:, suspects[:k]] == WRONG).any():
                 break
             verdict[:, c], value[:, c] = self.closer(c, automatic[:, c], largest[:, c], verdict[:, c], value[:, c])
+        bent = (self.numeric.bend > 0.01 * largest + 4 * self.numeric.error).any(axis=0)
+        for c in np.flatnonzero(bent[: len(self.places)]):  # as |x| at 0, where a difference agrees by symmetry
+            if c not in self.kinks and (at := self.parted(self.direction(c), self.first(c))):
+                self.kinks[c] = Kink(self.subject.inputs.name(self.places[c]), *at, 0.0)
         return Table(automatic, value, verdict)
 
     def closer(self, c: int, automatic: Array, largest: Array, verdict: Array, value: Array) -> tuple[Array, Array]:
@@ -163,8 +168,8 @@ class Probe:
         """Where the slopes to both sides are known: a kink if they differ with the derivative in between, or wrong."""
         low, high, settled = corner(self.line(c), h)
         slack = 1e-3 * np.maximum(np.abs(low), np.abs(high))
-        kinked = (high - low > slack) & (low - slack <= automatic) & (automatic <= high + slack)
-        return np.where(settled, np.where(kinked, KINK, WRONG), found)
+        between = (low - slack <= automatic) & (automatic <= high + slack)
+        return np.select([settled & ~between, settled & (high - low > slack)], [WRONG, KINK], found)
 
     def parted(self, d: Array, h: float) -> tuple[str, str, str] | None:
         """The kink between x - h d, x and x + h d, if there is one."""
@@ -177,6 +182,11 @@ class Probe:
         kinks = tuple(self.kinks[c] for c in sorted(self.kinks))
         steps = np.array([self.first(c) for c in range(self.count)])
         return Part(self.subject, order, mode, self.places, self.rows, self.leaf_of, steps, table, kinks, self.u)
+
+
+def reach(x: Array) -> Array:
+    """How far a walk over all entries moves each: in proportion to it; by 1 where it is 0, and not at all from inf."""
+    return np.where(x == 0, 1, np.where(np.isfinite(x), np.abs(x), 0))
 
 
 def chosen(n: int, most: int, rng: np.random.Generator) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 
 from microgd.check.evidence import plain
 from microgd.core.watch import Origin, Watcher, origin, watching
+from microgd.ops.decompositions import length
 from microgd.ops.special import relu
 
 Array = Any
@@ -60,7 +61,7 @@ BRANCHES: dict[Callable[..., Any], Branch] = {
     **dict.fromkeys((np.power, np.float_power), of_power),
     **dict.fromkeys((np.floor, np.ceil, np.trunc, np.rint, np.round, np.fix, np.floor_divide, np.heaviside), of_answer),
     np.sign: of_first,
-    np.hypot: lambda operands, params, ans: ans == 0,
+    **dict.fromkeys((np.hypot, length), lambda operands, params, ans: ans == 0),
     np.arctan2: lambda operands, params, ans: np.where(operands[1] < 0, sign(operands[0]), ans == 0),
     np.clip: lambda operands, params, ans: region(*operands),
     np.where: lambda operands, params, ans: operands[0],
@@ -68,6 +69,9 @@ BRANCHES: dict[Callable[..., Any], Branch] = {
     np.min: lambda operands, params, ans: reaches(operands[0], ans, **params),
 }
 """For operations with kinks, what stays the same as long as none is crossed."""
+
+NAMES = {length: "norm"}
+"""Operations that nobody calls by the name of their row."""
 
 
 @dataclass
@@ -88,7 +92,7 @@ class Path(Watcher):
                 found = branch([plain(x) for x in operands], params, answer)
             else:  # an order, a comparison, a number of entries: whatever is made of whole numbers is a branch
                 found = answer if np.asarray(answer).dtype.kind in "biu" else ()
-        self.steps.append((row.name, np.asarray(found).tobytes()))
+        self.steps.append((NAMES.get(row.function, row.name), np.asarray(found).tobytes()))
         self.origins.append(origin())
         if isinstance(answer, np.ndarray | np.inexact) and answer.dtype.kind in "fc":
             self.precisions.add(answer.dtype)

@@ -19,10 +19,15 @@ EPS = float(np.finfo(np.float64).eps)
 
 
 class Slope(NamedTuple):
-    """A derivative by differences, with a bound of its error; inf where nothing could be learned."""
+    """A derivative by differences, with a bound of its error (inf where nothing could be learned).
+
+    Attributes:
+        bend: by how much the slopes to both sides differ: as little as h, unless there is a kink.
+    """
 
     value: Array
     error: Array
+    bend: Array = 0.0
 
 
 def power_of_two(h: float) -> float:
@@ -39,8 +44,10 @@ def step(x: float, eps: float = EPS) -> float:
     return power_of_two(float(np.cbrt(eps)) * max(1.0, abs(x)))
 
 
-def central(line: Line, h: float, eps: float = EPS) -> Slope:
+def central(line: Line, h: float, eps: float = EPS, here: Array = np.nan) -> Slope:
     """The slope at 0 by one central difference, (f(h) - f(-h)) / 2h; its error is that of rounding alone.
+
+    ``here`` is f(0), if it is known, and only needed for the bend.
 
     >>> round(float(central(np.sin, 2.0**-17).value), 9)
     1.0
@@ -48,7 +55,7 @@ def central(line: Line, h: float, eps: float = EPS) -> Slope:
     with np.errstate(all="ignore"):
         above, below = line(h), line(-h)
         size = np.maximum(np.abs(above), np.abs(below))
-        return Slope((above - below) / (2 * h), 2 * eps * size / h)
+        return Slope((above - below) / (2 * h), 2 * eps * size / h, np.abs(above - 2 * here + below) / h)
 
 
 def ladder(h: float, x: float, eps: float = EPS) -> list[float]:
@@ -63,19 +70,23 @@ def ladder(h: float, x: float, eps: float = EPS) -> list[float]:
 def refined(slopes: Sequence[Slope], steps: Sequence[float]) -> Slope:
     """The slope on which three neighbouring steps agree best, the Taylor term of h^2 taken out (Richardson 1911).
 
-    Where small steps see no change at all and larger ones do, the values are too coarse for the small ones, which then
-    do not count.
+    How much the two smallest steps disagree tells the noise of the values, which the larger ones have a share of; three
+    slopes that agree by chance are not believed beyond that. Where small steps see no change at all and larger ones
+    do, the values are too coarse for the small ones, which then do not count.
     """
     shape = np.shape(slopes[0].value) if slopes else ()
     best = Slope(np.full(shape, np.inf), np.full(shape, np.inf))
     moved = np.zeros(shape, bool)
+    noise = np.abs(slopes[-1].value - slopes[-2].value) * steps[-1] if len(slopes) > 1 else 0.0
     for k, slope in enumerate(slopes):
         moved |= slope.value != 0
         if k < 2:
             continue
         before, last = slopes[k - 2].value, slopes[k - 1].value
-        value = slope.value + (slope.value - last) / ((steps[k - 1] / steps[k]) ** 2 - 1)
-        error = 4 * np.maximum(np.abs(slope.value - last), np.abs(last - before)) + slope.error
+        shrink = (steps[k] / steps[k - 1]) ** 2
+        value = slope.value + (slope.value - last) * shrink / (1 - shrink)
+        spread = np.maximum(np.abs(slope.value - last), np.abs(last - before))
+        error = 4 * (spread + noise / steps[k]) + slope.error
         better = ~(moved & (slope.value == 0)) & (error < best.error)  # not where it is NaN
         best = Slope(np.where(better, value, best.value), np.where(better, error, best.error))
     return best

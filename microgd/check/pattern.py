@@ -66,6 +66,8 @@ def values(a: Array, n: Array) -> Iterator[str]:
 def factor(c: Any, count: int) -> str:
     """A constant ratio in words."""
     all_of_them = "Every one of them" if count > 1 else "It"
+    if abs(c - 1) < CLOSE:
+        return f"{all_of_them} is off by {abs(c - 1):.1e} of its value."
     if abs(c + 1) < CLOSE:
         return f"{all_of_them} has the wrong sign."
     if np.iscomplexobj(c) and abs(c.imag) > CLOSE * abs(c):

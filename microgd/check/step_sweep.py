@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from microgd.check.gradcheck import reach
 from microgd.check.numeric import step, sweep
 from microgd.check.subject import Subject, opened
 
@@ -39,7 +40,7 @@ def step_sweep(f: Callable[..., Any], *inputs: Any, points: int = 48) -> StepSwe
     with np.errstate(all="ignore"):
         subject = Subject(*opened(f, inputs), getattr(f, "__name__", type(f).__name__))
         u, d = rng.normal(size=subject.outputs.size), rng.normal(size=subject.inputs.size)
-        d *= np.where(subject.x == 0, 1, np.abs(subject.x))
+        d *= reach(subject.x)
         steps = tuple(0.5**k for k in range(1, points + 1))
         errors = sweep(lambda t: u @ subject.value(subject.x + t * d), subject.pull(u) @ d, steps)
     return StepSweep(steps, tuple(errors), step(1.0, subject.precision))
