@@ -214,3 +214,24 @@ def test_the_backward_pass_never_warns():
     x = mg.tensor([0.0, 4.0], requires_grad=True)
     np.sqrt(x).sum().backward()
     np.testing.assert_array_equal(x.grad, [inf, 0.25])
+
+
+TO_INTEGERS = [
+    lambda x: np.sum(x.astype(int) * 1.0),
+    lambda x: np.sum(x.astype(bool) * 1.0),
+    lambda x: np.sum(x, dtype=int) * 1.0,
+    lambda x: np.mean(np.cumsum(x, dtype=int)),
+    lambda x: np.sum(np.full_like(mg.tensor([1, 2]), x[0]) * 1.0),
+    lambda x: np.sum(np.insert(np.arange(3), 0, x) * 1.0),
+]
+
+
+@pytest.mark.parametrize("f", TO_INTEGERS, ids=range(len(TO_INTEGERS)))
+def test_nothing_flows_through_integers(f):
+    x = np.array([1.5, 2.5])
+    np.testing.assert_array_equal(mg.grad(lambda x: f(x) + np.sum(x))(x), 1)
+    np.testing.assert_array_equal(mg.grad(f)(x), 0)
+    np.testing.assert_array_equal(mg.jvp(f, (x,), (x,))[1], 0)
+    np.testing.assert_array_equal(mg.vmap(mg.grad(f))(np.stack([x, 2 * x])), np.zeros((2, 2)))
+    assert f(mg.tensor(x)) == f(x)
+    assert not getattr(f(mg.tensor(x, requires_grad=True)), "requires_grad", False)

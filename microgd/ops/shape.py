@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from microgd.core.box import Box
-from microgd.core.primitive import composed, elementwise, linear
+from microgd.core.box import Box, dispatching
+from microgd.core.primitive import composed, elementwise, flat, linear
 
 
 def shaped(x: Any) -> Any:
@@ -71,7 +71,24 @@ linear(
 composed(np.matrix_transpose, lambda x: np.swapaxes(x, -1, -2))
 linear(np.broadcast_to, lambda g: g, signature="array, shape")
 elementwise(np.copy, lambda g: g, signature="a")
-elementwise(np.ndarray.astype, lambda g: g, signature="a, dtype", forward=lambda a, dtype: a.astype(dtype))
+
+
+@dispatching
+def as_integers(a: Any, dtype: Any) -> Any:
+    """Conversion to integers or truth values: a step function, so its answer is a constant."""
+    return a.astype(dtype)
+
+
+flat(as_integers)
+elementwise(
+    np.ndarray.astype,
+    lambda g: g,
+    bind=lambda a, dtype: (
+        (a if np.issubdtype(dtype, np.inexact) else as_integers(a, dtype=dtype),),
+        {"dtype": dtype},
+    ),
+    forward=lambda a, dtype: a.astype(dtype),
+)
 
 
 def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None) -> Any:
