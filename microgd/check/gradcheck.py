@@ -122,11 +122,7 @@ class Probe:
     def judge(self, automatic: Array) -> Table:
         """Which of the numbers agree; a closer look at those that do not."""
         value = self.numeric.value.copy()
-        largest = np.fmax(np.abs(automatic), np.abs(value))
-        for leaf in range(len(self.parts)):
-            mine = (self.leaf_of == leaf) & (np.arange(self.count) < len(self.places))
-            finite = np.where(np.isfinite(largest[:, mine]), largest[:, mine], 0)
-            largest[:, mine] = np.max(finite, axis=1, keepdims=True, initial=0)
+        largest = self.largest(automatic)
         allowed = self.rule.allowed(automatic, value, largest, self.subject.precision)
         verdict = compared(automatic, self.numeric, allowed)
         gap = np.where(verdict == WRONG, np.abs(automatic - value) / allowed, 0)
@@ -137,10 +133,26 @@ class Probe:
                 break
             verdict[:, c], value[:, c] = self.closer(c, automatic[:, c], largest[:, c], verdict[:, c], value[:, c])
         bent = (self.numeric.bend > 0.01 * largest + 4 * self.numeric.error).any(axis=0)
-        for c in np.flatnonzero(bent[: len(self.places)]):  # as |x| at 0, where a difference agrees by symmetry
+        for c in np.flatnonzero(
+            bent[: len(self.places)]
+        ).tolist():  # as |x| at 0, where a difference agrees by symmetry
             if c not in self.kinks and (at := self.parted(self.direction(c), self.first(c))):
                 self.kinks[c] = Kink(self.subject.inputs.name(self.places[c]), *at, 0.0)
         return Table(automatic, value, verdict)
+
+    def largest(self, automatic: Array) -> Array:
+        """Beside every number the largest one for the same cotangent and input.
+
+        All of those may be rounding, next to nothing beside what the same entry gives for other cotangents: so at least
+        1e-7 of that.
+        """
+        sizes = np.fmax(np.abs(automatic), np.abs(self.numeric.value))
+        sizes = np.where(np.isfinite(sizes), sizes, 0)
+        least = 1e-7 * np.max(sizes, axis=0)
+        for leaf in range(len(self.parts)):
+            mine = (self.leaf_of == leaf) & (np.arange(self.count) < len(self.places))
+            sizes[:, mine] = np.max(sizes[:, mine], axis=1, keepdims=True, initial=0)
+        return np.maximum(sizes, least)
 
     def closer(self, c: int, automatic: Array, largest: Array, verdict: Array, value: Array) -> tuple[Array, Array]:
         """One column at several steps, without those that cross a kink."""
@@ -154,15 +166,15 @@ class Probe:
         known = np.isfinite(near.error)
         number = np.where(known, near.value, value)
         allowed = self.rule.allowed(automatic, number, largest, precision)
-        found = compared(automatic, Slope(number, near.error), allowed)
+        found: Array = compared(automatic, Slope(number, near.error), allowed)
         found = np.where(known, found, KINK if crossed and len(clear) < 3 else UNRESOLVED)
         found = np.where((found == WRONG) | (found == KINK), self.at_corner(c, h, automatic, found), found)
-        found, number = np.where(verdict == WRONG, found, verdict), np.where(verdict == WRONG, number, value)
+        found = np.where(verdict == WRONG, found, verdict)
         if c < len(self.places) and (h in crossed or (found == KINK).any()):
             kink = crossed.get(h, ("the function", self.subject.title, ""))
             distance = min(crossed) if crossed and clear else 0.0
             self.kinks[c] = Kink(self.subject.inputs.name(self.places[c]), *kink, distance)
-        return found, number
+        return found, np.where(verdict == WRONG, number, value)
 
     def at_corner(self, c: int, h: float, automatic: Array, found: Array) -> Array:
         """Where the slopes to both sides are known: a kink if they differ with the derivative in between, or wrong."""

@@ -206,7 +206,8 @@ class Report:
         if len(self.kinks) > SHOWN:
             yield f"... and {len(self.kinks) - SHOWN} more kinks in .kinks"
         if self.parts[0].subject.precision > DOUBLE:
-            yield "Not in double precision: compared loosely, a relative error of 1e-3 may pass. Check in float64."
+            loose = 4 * self.parts[0].subject.precision ** 0.5
+            yield f"Not in double precision: a relative error of {loose:.0e} may pass. Check in float64."
 
     def __str__(self) -> str:
         return "\n  ".join(self.lines())
