@@ -272,14 +272,14 @@ def test_equal_singular_values():
 # ---- norms at zero -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ord", [None, 1, 1.5, 2, 3, 4.0, np.inf, -np.inf])
+@pytest.mark.parametrize("ord", [None, 0.5, 1, 1.5, 2, 3, 4.0, np.inf, -np.inf])
 @pytest.mark.parametrize("x", [np.zeros(3), np.zeros(3, dtype=complex)], ids=["real", "complex"])
 def test_the_derivative_of_a_norm_at_zero_is_zero(ord, x):
     np.testing.assert_array_equal(mg.grad(lambda x: np.linalg.norm(x, ord))(x), 0)
     np.testing.assert_array_equal(mg.jvp(lambda x: np.linalg.norm(x, ord), (x,), (x + 1,))[1], 0)
 
 
-@pytest.mark.parametrize("ord", ["fro", 1, -1, np.inf, -np.inf])
+@pytest.mark.parametrize("ord", ["fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf])
 def test_the_derivative_of_a_matrix_norm_at_zero_is_zero(ord):
     np.testing.assert_array_equal(mg.grad(lambda x: np.linalg.norm(x, ord))(np.zeros((2, 3))), 0)
 
@@ -312,6 +312,13 @@ def test_norms_of_vectors_with_zero_entries_are_smooth_there(ord):
     np.testing.assert_allclose(
         mg.grad(lambda x: mg.grad(norm)(x) @ v)(x) @ v, slope(lambda x: mg.grad(norm)(x) @ v, x, v)
     )
+
+
+def test_a_zero_entry_of_a_norm_with_a_cusp_there_gets_nothing():
+    x = np.array([0.0, 2.0, -1.0])
+    g = mg.grad(lambda x: np.linalg.norm(x, 0.5))(x)
+    np.testing.assert_allclose(g, [0, *mg.grad(lambda x: np.linalg.norm(x, 0.5))(x[1:])])
+    assert g[1] == pytest.approx(np.sqrt(np.linalg.norm(x, 0.5) / 2))
 
 
 def test_the_number_of_nonzero_entries_is_flat():

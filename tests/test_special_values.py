@@ -32,6 +32,9 @@ POINTS = [
     ("x ** 0 at 0", lambda x: x**0, 0.0, 0.0),
     ("x ** 0.0 at 0", lambda x: x**0.0, 0.0, 0.0),
     ("x ** 2.0 below 0", lambda x: x**2.0, -3.0, -6.0),
+    ("a guarded power above 1", lambda x: np.where(x > 0, x**1.5, 0.0), -1.0, 0.0),
+    ("angle at 0", lambda x: np.angle(x), 0.0, 0.0),
+    ("angle of a complex 0", lambda x: np.angle(x * (1 + 2j)), 0.0, 0.0),
     ("0 ** y", lambda y: np.float64(0.0) ** y, 2.0, 0.0),
     ("tanh far out", np.tanh, 1000.0, 0.0),
     ("sigmoid far left", mg.sigmoid, -1000.0, 0.0),
@@ -79,6 +82,13 @@ CURVATURES = [
     ("a guarded division", lambda x: np.where(x > 0, 1 / x, 0.0), 0.0, 0.0),
     ("a guarded power", lambda x: np.where(x > 0, x**0.5, 0.0), 0.0, 0.0),
     ("a guarded norm", lambda x: np.where(x > 0, np.linalg.norm(mg.array([x, 0.0])), 0.0), 0.0, 0.0),
+    ("a guarded power above 1", lambda x: np.where(x > 0, x**1.5, 0.0), -1.0, 0.0),
+    ("a guarded reciprocal", lambda x: np.where(x > 0, np.reciprocal(x), 0.0), 0.0, 0.0),
+    ("a guarded arccosh", lambda x: np.where(x > 1, np.arccosh(x), 0.0), 1.0, 0.0),
+    ("a guarded arccosh below 0", lambda x: np.where(x > 1, np.arccosh(x), 0.0), -1.0, 0.0),
+    ("angle at 0", lambda x: np.angle(x), 0.0, 0.0),
+    ("angle of a complex 0", lambda x: np.angle(x * (1 + 2j)), 0.0, 0.0),
+    ("abs of a complex 0", lambda x: np.abs(x * (3 + 4j)), 0.0, 0.0),
     ("a guarded arcsin", lambda x: np.where(x < 1, np.arcsin(x), 0.0), 1.0, 0.0),
     ("a guarded arctanh", lambda x: np.where(x < 1, np.arctanh(x), 0.0), 1.0, 0.0),
     ("prod with two zeros", lambda x: np.prod(mg.array([x, x, 3.0])), 0.0, 6.0),
@@ -100,7 +110,7 @@ GUARDED = [
 
 @pytest.mark.parametrize(("what", "f", "point", "derivative"), POINTS, ids=[p[0] for p in POINTS])
 def test_first_derivative(what, f, point, derivative):
-    with np.errstate(divide="ignore"):  # NumPy warns of log(0) in the forward pass, as it should
+    with np.errstate(divide="ignore", invalid="ignore"):  # NumPy warns of log(0) on the way there, as it should
         assert mg.grad(f)(point) == derivative
         x = mg.tensor(point, requires_grad=True)
         f(x).backward()

@@ -404,9 +404,13 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
         return np.sum((x != 0).astype(sizes.dtype), axis=axis, keepdims=keepdims)
     if isinstance(ord, str):
         raise ValueError(f"norm: ord={ord!r} is a norm of matrices; for vectors give a number")
-    total = np.sum(sizes if ord == 1 else sizes**ord, axis=axis, keepdims=keepdims)
     if ord == 1:
-        return total
+        return np.sum(sizes, axis=axis, keepdims=keepdims)
+    if ord > 1:
+        powers = sizes**ord
+    else:  # 0 is a cusp, and gets no derivative
+        powers = np.where(sizes == 0, 0 if ord > 0 else np.inf, np.where(sizes == 0, 1, sizes) ** ord)
+    total = np.sum(powers, axis=axis, keepdims=keepdims)
     return np.where(total == 0, 0, total ** (1 / ord))  # at 0 the root's derivative is infinite, but not asked for
 
 
@@ -416,7 +420,7 @@ def norm_of_matrices(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
         return length(x, axis, keepdims)
     matrices = np.moveaxis(x, axis, (-2, -1))
     if ord in ("nuc", 2, -2):
-        sizes = np.linalg.svdvals(matrices)
+        sizes = np.abs(np.linalg.svdvals(matrices))  # the derivative of a value that is 0 is 0
     elif ord in (1, -1, np.inf, -np.inf):
         sizes = np.sum(np.abs(matrices), axis=-2 if abs(ord) == 1 else -1)
     else:

@@ -11,7 +11,7 @@ import numpy as np
 
 from microgd.core.box import dispatching
 from microgd.core.primitive import composed, elementwise, flat, general
-from microgd.ops.guard import over, times
+from microgd.ops.guard import over, ratio, times
 from microgd.ops.special import REAL, sigmoid
 
 # Arithmetic.
@@ -21,7 +21,7 @@ elementwise(np.multiply, lambda g, y: g * y, lambda g, x: g * x)
 elementwise(np.divide, lambda g, y: over(g, y), lambda g, ans, y: -times(g, over(ans, y)))
 elementwise(np.negative, lambda g: -g)
 elementwise(np.positive, lambda g: g)
-elementwise(np.reciprocal, lambda g, ans: -times(g, ans * ans))
+elementwise(np.reciprocal, lambda g, ans: -times(g, times(ans, ans)))
 elementwise(np.remainder, lambda g: g, lambda g, x, y: -g * np.floor_divide(x, y))
 elementwise(np.fmod, lambda g: g, lambda g, ans, x, y: -g * np.rint((x - ans) / y))
 composed(np.divmod, lambda x, y: (np.floor_divide(x, y), np.remainder(x, y)))
@@ -29,7 +29,7 @@ composed(np.divmod, lambda x, y: (np.floor_divide(x, y), np.remainder(x, y)))
 
 def power_base(g: Any, x: Any, y: Any) -> Any:
     """d(x ** y)/dx = y x ** (y - 1); 0 for y = 0, also at x = 0."""
-    if type(y) in (int, float) and y >= 1:  # always finite
+    if type(y) in (int, float) and y >= 1 and y % 1 == 0:  # finite wherever x is
         return g * (y * x ** (y - 1))
     return times(g, times(y, x ** (y - 1)))
 
@@ -109,7 +109,7 @@ elementwise(np.sinh, lambda g, x: times(g, np.cosh(x)))
 elementwise(np.cosh, lambda g, x: times(g, np.sinh(x)))
 elementwise(np.tanh, lambda g, ans: g * (1 - ans * ans))
 elementwise(np.arcsinh, lambda g, x: g / np.sqrt(x * x + 1))
-elementwise(np.arccosh, lambda g, x: over(g, np.sqrt(x - 1) * np.sqrt(x + 1)))
+elementwise(np.arccosh, lambda g, x: over(over(g, np.sqrt(x - 1)), np.sqrt(x + 1)))
 elementwise(np.arctanh, lambda g, x: over(g, (1 - x) * (1 + x)))
 
 COSINES = np.cos((np.arange(64) + 0.5) * (math.pi / 128))
@@ -140,14 +140,15 @@ elementwise(np.imag, lambda g: g * -1j, signature="val")
 elementwise(np.conjugate, lambda g: np.conj(g))
 elementwise(
     np.angle,
-    lambda g, x, deg: times(g, over(-180j / math.pi if deg else -1j, x)),
+    lambda g, x, deg: times(g, ratio(-180j / math.pi if deg else -1j, x)),
     signature="z, deg=False",
+    note="0 at 0",
 )
 
 # Kinks: the derivative of |x| at 0 is 0; ties of maximum and minimum share it evenly; clip at a bound is 1.
 elementwise(
     np.absolute,
-    lambda g, ans, x: g * np.sign(x) if x.dtype.kind != "c" else times(g, over(np.conj(x), ans)),
+    lambda g, ans, x: g * np.sign(x) if x.dtype.kind != "c" else times(g, ratio(np.conj(x), ans)),
     note="0 at 0",
 )
 elementwise(np.fabs, lambda g, x: g * np.sign(x), note="0 at 0")

@@ -39,5 +39,11 @@ def over(x: Any, y: Any) -> Any:
     return zero_wins(x / y, x)
 
 
+def ratio(x: Any, y: Any) -> Any:
+    """x / y, and 0 with all its derivatives where y is 0."""
+    zero = np.equal(y, 0)
+    return np.where(zero, 0, x / np.where(zero, 1, y))
+
+
 elementwise(times, lambda g, y: times(g, y), lambda g, x: times(g, x))
 elementwise(over, lambda g, y: over(g, y), lambda g, ans, y: -times(g, over(ans, y)))
