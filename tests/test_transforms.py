@@ -350,6 +350,16 @@ class TestConstants:
         for mode in ("forward", "reverse"):
             np.testing.assert_allclose(mg.jacobian(f, mode=mode)(self.x), np.diag(self.x**2))
 
+    def test_a_buffer_made_of_the_input_can_be_filled(self):
+        def f(x):
+            y = np.trunc(x)
+            y[0] = x[1] * x[2]
+            return y
+
+        want = np.array([[0, self.x[2], self.x[1]], [0, 0, 0], [0, 0, 0]])
+        for mode in ("forward", "reverse"):
+            np.testing.assert_allclose(mg.jacobian(f, mode=mode)(self.x), want)
+
     def test_branches_of_dual_numbers(self):
         f = lambda x: x if x else 2 * x
         assert mg.jvp(f, (np.array([0.0]),), (np.ones(1),))[1] == 2.0

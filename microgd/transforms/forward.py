@@ -43,7 +43,7 @@ class Dual(Box):
         if watchers:
             tell_forward(row, values, params, ans)
         if row.form == "flat" or self.level <= frozen_level.get():
-            return ans
+            return Dual(ans, np.zeros_like(ans), self.level) if differentiable(ans) else ans
         with np.errstate(all="ignore"):  # an infinite derivative is an answer, not a surprise
             tangent = PUSHES[row.form](row, ans, values, tangents, params)
         if tangent is None:
