@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -312,3 +313,33 @@ def test_batches_of_compositions(f, g):
         return np.sum(np.atleast_1d(f(np.atleast_1d(g(row)))) ** 2)
 
     np.testing.assert_allclose(mg.vmap(mg.grad(both))(x), [mg.grad(both)(row) for row in x], rtol=1e-12)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1, None])
+def test_many_operands_are_joined_as_by_numpy(axis):
+    rng = np.random.default_rng(0)
+    xs = [rng.normal(size=(2, 2)) for _ in range(70)]
+    ts = [mg.tensor(x, requires_grad=True) for x in xs]
+    joined = np.concatenate(xs, axis)
+    out = np.concatenate(ts, axis)
+    np.testing.assert_array_equal(out.data, joined)
+    (out**2).sum().backward()
+    np.testing.assert_array_equal([t.grad for t in ts], 2 * np.stack(xs))
+    np.testing.assert_array_equal(mg.jvp(lambda *xs: np.concatenate(xs, axis), tuple(xs), tuple(xs))[1], joined)
+    batches = tuple(np.stack([x, -x]) for x in xs)
+    np.testing.assert_array_equal(mg.vmap(lambda *xs: np.concatenate(xs, axis))(*batches), [joined, -joined])
+
+
+def test_joining_many_operands_takes_linear_memory():
+    """What is kept beside each operand does not grow with their number."""
+
+    def kept(count):
+        ts = [mg.tensor(1.0, requires_grad=True) for _ in range(count)]
+        tracemalloc.start()
+        out = np.stack(ts)
+        size = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        assert out.shape == (count,)
+        return size / count
+
+    assert kept(3000) < 1.5 * kept(300)

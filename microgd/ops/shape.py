@@ -110,7 +110,20 @@ def piece(g: Any, i: Any, xs_shape: Any, axis: Any) -> Any:
     return g[at(part, axis, g.ndim)]
 
 
-linear(np.concatenate, piece, signature="*arrays, axis=0")
+def few(arrays: Any, axis: Any, most: int = 32) -> Any:
+    """Beside each operand the shapes of all are kept, so that many are joined in groups, and the groups in turn."""
+    arrays = tuple(arrays)
+    while len(arrays) > most:
+        arrays = tuple([np.concatenate(arrays[k : k + most], axis) for k in range(0, len(arrays), most)])
+    return arrays
+
+
+linear(
+    np.concatenate,
+    piece,
+    signature="*arrays, axis=0",
+    bind=lambda arrays, axis=0: (few(arrays, axis), {"axis": axis}),
+)
 
 
 def stack(arrays: Any, axis: Any = 0) -> Any:
