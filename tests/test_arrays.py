@@ -343,3 +343,70 @@ def test_joining_many_operands_takes_linear_memory():
         return size / count
 
     assert kept(3000) < 1.5 * kept(300)
+
+
+REFUSED_BY_NUMPY = [
+    lambda x: np.linalg.matrix_power(x, 1.5),
+    lambda x: np.tensordot(x, np.ones((3, 2)), 1),
+    lambda x: np.tensordot(x, x, ((0, 1), (0,))),
+    lambda x: np.tensordot(x, x, ((0,), (2,))),
+    lambda x: np.interp(x, [0.0, 1.0], [0.0, 1.0], period=0),
+    lambda x: np.diff(x, -1),
+    lambda x: np.diag(x[None]),
+    lambda x: np.diag(x[0, 0]),
+    lambda x: np.vander(x),
+    lambda x: np.meshgrid(x[0], x[1], indexing="yx"),
+    lambda x: np.take_along_axis(x, np.array([0, 1]), 1),
+    lambda x: np.take_along_axis(x, np.array([[0, 1]]), None),
+    lambda x: np.var(x, ddof=1, correction=1),
+    lambda x: np.average(x, weights=x - x),
+    lambda x: np.prod(x, axis=[0]),
+]
+
+
+@pytest.mark.parametrize("f", REFUSED_BY_NUMPY, ids=range(len(REFUSED_BY_NUMPY)))
+def test_what_numpy_refuses_is_refused(f):
+    x = np.array([[1.0, 2.0], [3.0, 5.0]])
+    with pytest.raises((ValueError, TypeError, ZeroDivisionError, IndexError)) as expected:
+        f(x)
+    with pytest.raises(expected.type):
+        f(mg.tensor(x, requires_grad=True))
+
+
+AS_NUMPY = [
+    lambda x: np.inner(x, [1.0, 2.0]),
+    lambda x: np.inner([1.0, 2.0], x),
+    lambda x: np.tensordot(x, [1.0, 2.0], 1),
+    lambda x: np.tensordot([[1.0, 2.0]], x, np.int64(1)),
+    lambda x: np.column_stack([x, [1.0, 2.0]]),
+    lambda x: np.gradient(x, [1.0, 3.0]),
+    lambda x: np.einsum("ij,j->i", np.ones((3, 1)), x),
+    lambda x: np.einsum("ij,j->i", np.array([[1.0, 2.0], [0.5, 3.0]]), x[:1]),
+    lambda x: np.einsum("ij,j->ij", x[:, None], np.array([1.0, 2.0, 4.0])),
+    lambda x: np.einsum("ij,j", x[None], x[1:]),
+    lambda x: np.nansum(x, where=[True, False]),
+    lambda x: np.nanmean(x, where=[True, False]),
+    lambda x: np.vander(x, 0),
+    lambda x: np.diff(x, 0, prepend=7.0),
+    lambda x: np.interp(x, [0.5, 1.0, 2.0], [1.0, 4.0, 2.0], period=-3.0),
+]
+
+
+@pytest.mark.parametrize("f", AS_NUMPY, ids=range(len(AS_NUMPY)))
+def test_calls_that_numpy_takes(f):
+    x, v = np.array([1.25, 2.5]), np.array([0.5, -1.0])
+    out, pullback = mg.vjp(f, x)
+    np.testing.assert_allclose(out, f(x))
+    u = np.random.default_rng(0).normal(size=np.shape(out))
+    h = 1e-6
+    slope = (f(x + h * v) - f(x - h * v)) / (2 * h)
+    np.testing.assert_allclose(np.sum(pullback(u[()])[0] * v), np.sum(u * slope), atol=1e-8)
+    np.testing.assert_allclose(mg.jvp(f, (x,), (v,))[1], slope, atol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(("shape", "axis"), [((0,), None), ((0, 3), 0), ((0, 3), 1)])
+def test_the_median_of_nothing(shape, axis):
+    x = np.zeros(shape)
+    np.testing.assert_array_equal(np.median(mg.tensor(x), axis).data, np.median(x, axis))
+    assert mg.grad(lambda x: np.sum(np.median(x, axis)))(x).shape == shape

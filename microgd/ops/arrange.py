@@ -147,6 +147,8 @@ def broadcast_arrays(*args: Any) -> Any:
 
 def meshgrid(*xi: Any, sparse: Any = False, indexing: Any = "xy") -> Any:
     """Each vector along an axis of its own; "xy" is "ij" with the first two axes swapped."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"meshgrid: indexing={indexing!r}; expected 'xy' or 'ij'")
     grids = [np.reshape(x, [-1 if j == k else 1 for j in range(len(xi))]) for k, x in enumerate(xi)]
     if indexing == "xy" and len(xi) > 1:
         grids = [np.swapaxes(x, 0, 1) for x in grids]

@@ -74,7 +74,9 @@ def diff(a: Any, n: Any = 1, axis: Any = -1, prepend: Any = None, append: Any = 
         shape = [1 if k == axis % a.ndim else size for k, size in enumerate(a.shape)]
         return [np.broadcast_to(value, shape) if np.ndim(value) == 0 else value]
 
-    if prepend is not None or append is not None:
+    if n < 0:
+        raise ValueError(f"diff: n={n}; differences are taken 0 times or more")
+    if n > 0 and (prepend is not None or append is not None):
         a = np.concatenate([*end(prepend), a, *end(append)], axis)
     for _ in range(n):
         a = differences(a, axis)
@@ -113,7 +115,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: Any = 1) -> An
     """Slopes along each axis, from differences of second order."""
     f = shaped(f)
     along = axes(axis, f.ndim)
-    spacings = varargs or (1.0,)
+    spacings = tuple([shaped(h) if np.ndim(h) else h for h in varargs]) or (1.0,)
     spacings = spacings * len(along) if len(spacings) == 1 else spacings
     slopes = [slope(f, h, k, edge_order) for h, k in zip(spacings, along, strict=True)]
     return slopes[0] if len(slopes) == 1 else tuple(slopes)

@@ -8,6 +8,7 @@ unless nothing depends on the vectors concerned. Formulas: Giles (2008), Seeger 
 """
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 
 def matrix_power(a: Any, n: int) -> Any:
     """Squares of squares."""
+    n = operator.index(n)
     if n < 0:
         return matrix_power(np.linalg.inv(a), -n)
     if n == 0:

@@ -36,9 +36,15 @@ def trace(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1, dtype: Any = 
     return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
 
 
+def diag(v: Any, k: Any = 0) -> Any:
+    if v.ndim not in (1, 2):
+        raise ValueError(f"diag: expected a vector or a matrix, got shape {v.shape}; np.diagonal takes more axes")
+    return matrix_of(v, k) if v.ndim == 1 else diagonal(v, k)
+
+
 composed(np.diagonal, diagonal)
 composed(np.diagflat, matrix_of)
-composed(np.diag, lambda v, k=0: matrix_of(v, k) if v.ndim == 1 else diagonal(v, k))
+composed(np.diag, diag)
 composed(np.trace, trace)
 
 
@@ -53,8 +59,12 @@ composed(np.triu, lambda m, k=0: np.where(below(m, k - 1), 0, m))
 
 def vander(x: Any, N: Any = None, increasing: Any = False) -> Any:
     """Powers of the entries side by side, the highest first."""
+    if x.ndim != 1:
+        raise ValueError(f"vander: expected a vector, got shape {x.shape}")
     x = x.astype(np.promote_types(x.dtype, int))
     powers = range(len(x) if N is None else N)
+    if not powers:
+        return np.zeros_like(x, shape=(len(x), 0))
     return np.stack([x**k for k in (powers if increasing else reversed(powers))], axis=-1)
 
 

@@ -13,6 +13,9 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     """At a knot the slope is that of the piece on its right; beyond the ends it is 0."""
     x, xp, fp = (shaped(a).astype(np.float64) if shaped(a).dtype.kind != "c" else a for a in (x, xp, fp))
     if period is not None:
+        if period == 0:
+            raise ValueError("interp: period=0; give the length after which the function repeats")
+        period = abs(period)
         x, xp = x % period, xp % period
         order = np.argsort(xp)
         xp, fp = take(xp, order), take(fp, order)

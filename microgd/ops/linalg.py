@@ -3,8 +3,10 @@
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from microgd.core.primitive import bilinear, composed
+from microgd.ops.shape import shaped
 
 
 def matmul_left(g: Any, x_shape: Any, y: Any) -> Any:
@@ -36,11 +38,11 @@ bilinear(np.matmul, matmul_left, matmul_right)
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """One matrix product between reshapes."""
-    if isinstance(axes, int):
-        axes_a, axes_b = list(range(a.ndim - axes, a.ndim)), list(range(axes))
-    else:
-        axes_a, axes_b = ([k] if isinstance(k, int) else list(k) for k in axes)
-        axes_a, axes_b = [k % a.ndim for k in axes_a], [k % b.ndim for k in axes_b]
+    a, b = shaped(a), shaped(b)
+    axes_a, axes_b = (range(-axes, 0), range(axes)) if np.ndim(axes) == 0 else axes
+    axes_a, axes_b = ([normalize_axis_index(k, x.ndim) for k in np.ravel(ks)] for x, ks in ((a, axes_a), (b, axes_b)))
+    if [a.shape[k] for k in axes_a] != [b.shape[k] for k in axes_b]:
+        raise ValueError(f"tensordot: axes {axes_a} of shape {a.shape} do not fit axes {axes_b} of shape {b.shape}")
     free_a = [k for k in range(a.ndim) if k not in axes_a]
     free_b = [k for k in range(b.ndim) if k not in axes_b]
     summed = int(np.prod([a.shape[k] for k in axes_a]))
@@ -59,7 +61,7 @@ def dot(a: Any, b: Any) -> Any:
 
 
 composed(np.dot, dot)
-composed(np.inner, lambda a, b: a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else np.tensordot(a, b, (-1, -1)))
+composed(np.inner, lambda a, b: a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else tensordot(a, b, (-1, -1)))
 composed(np.outer, lambda a, b: np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1)))
 
 
@@ -84,24 +86,28 @@ def einsum_rule(g: Any, i: Any, xs: Any, subscripts: Any, optimize: Any) -> Any:
     """The cotangent takes the place of operand i, and its letters that of the output.
 
     A letter that stands twice in the operand's term (a diagonal) comes back through an identity matrix, and one
-    that stands nowhere else (a sum) through ones.
+    that stands nowhere else (a sum) through ones. An axis of length 1 may stand for a longer one: then it is summed.
     """
     terms, output = explicit(subscripts, [np.ndim(x) for x in xs])
     target, shape = "", xs[i].shape
     operands = [(output, g)] + [(term, x) for k, (term, x) in enumerate(zip(terms, xs, strict=True)) if k != i]
     used = set("".join(term for term, _ in operands))
+    lengths = dict(sorted((c, n) for term, x in operands for c, n in zip(term, np.shape(x), strict=True)))
     spare = iter(c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in used | set(terms[i]))
     for letter, n in zip(terms[i], shape, strict=True):
+        if n == 1:
+            continue
         if letter in target:
             copy = next(spare)
             operands.append((letter + copy, np.eye(n, dtype=g.dtype)))
             target += copy
         else:
-            if letter not in used:
+            if lengths.get(letter) != n:
                 operands.append((letter, np.ones(n, dtype=g.dtype)))
             target += letter
     order = True if isinstance(optimize, list) else optimize  # a path given for the operands is not one for the rule
-    return np.einsum(",".join(t for t, _ in operands) + "->" + target, *[x for _, x in operands], optimize=order)
+    cotangent = np.einsum(",".join(t for t, _ in operands) + "->" + target, *[x for _, x in operands], optimize=order)
+    return cotangent.reshape(shape) if 1 in shape else cotangent
 
 
 def bind_einsum(*args: Any, optimize: Any = False) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -134,6 +134,8 @@ def prod(
 ) -> Any:
     """A product by halves: its derivative needs no division, so it is right at zeros and at every order."""
     a = chosen(typed(a, dtype), where, 1)
+    if isinstance(axis, list):
+        raise TypeError(f"prod: axis={axis}; give a tuple for several axes")
     reduced = axes(axis, a.ndim)
     rest = [k for k in range(a.ndim) if k not in reduced]
     x = np.transpose(a, [*reduced, *rest]).reshape([group_size(a.shape, axis), *[a.shape[k] for k in rest]])
@@ -161,6 +163,8 @@ def var(
     where: Any = True,
 ) -> Any:
     """The mean square of the deviations from the mean, with ``ddof`` (or ``correction``) fewer in the count."""
+    if ddof and correction is not None:
+        raise ValueError("var: ddof and correction are two names of the same; give one")
     a = typed(a, dtype)
     deviations = chosen(a - np.mean(a, axis, keepdims=True, where=where), where, 0)
     squares = np.real(deviations * np.conj(deviations)) if a.dtype.kind == "c" else deviations * deviations

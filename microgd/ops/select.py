@@ -47,6 +47,8 @@ bilinear(gather_back, lambda g, y: gather(g, y), None, signature="g, index, leng
 
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     arr, axis = in_a_row(arr, axis)
+    if indices.ndim != arr.ndim:
+        raise ValueError(f"take_along_axis: indices of shape {indices.shape} for an array of {arr.ndim} axes")
     if axis == arr.ndim - 1:
         return gather(arr, indices)
     return np.moveaxis(gather(np.moveaxis(arr, axis, -1), np.moveaxis(indices, axis, -1)), -1, axis)

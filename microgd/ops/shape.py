@@ -162,9 +162,14 @@ composed(np.atleast_1d, each(lambda x: x if x.ndim else x.reshape(1)))
 composed(np.atleast_2d, each(lambda x: x if x.ndim > 1 else x.reshape(1, -1)))
 composed(np.atleast_3d, each(at_least_3d))
 
+
+def as_column(x: Any) -> Any:
+    return x if np.ndim(x) > 1 else np.reshape(x, (-1, 1))
+
+
 composed(np.vstack, lambda tup: np.concatenate([np.atleast_2d(x) for x in tup], axis=0))
 composed(np.dstack, lambda tup: np.concatenate([np.atleast_3d(x) for x in tup], axis=2))
-composed(np.column_stack, lambda tup: np.concatenate([x if x.ndim > 1 else x.reshape(-1, 1) for x in tup], axis=1))
+composed(np.column_stack, lambda tup: np.concatenate([as_column(x) for x in tup], axis=1))
 
 
 def hstack(tup: Any) -> Any:

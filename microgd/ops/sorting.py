@@ -86,9 +86,14 @@ def hundredth(q: Any) -> Any:
     return q / 100 if np.ndim(q) == 0 else shaped(q) / 100
 
 
+def median(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    """The middle; of nothing, what the mean of nothing is."""
+    return np.quantile(a, 0.5, axis, keepdims=keepdims) if a.size else np.mean(a, axis, keepdims=keepdims)
+
+
 composed(np.quantile, quantile, note="q too, by method 'linear'")
 composed(np.nanquantile, nanquantile, note="by method 'linear'")
 composed(np.percentile, lambda a, q, axis=None, **options: np.quantile(a, hundredth(q), axis, **options))
 composed(np.nanpercentile, lambda a, q, axis=None, **options: np.nanquantile(a, hundredth(q), axis, **options))
-composed(np.median, lambda a, axis=None, *, keepdims=False: np.quantile(a, 0.5, axis, keepdims=keepdims))
+composed(np.median, median)
 composed(np.nanmedian, lambda a, axis=None, *, keepdims=False: np.nanquantile(a, 0.5, axis, keepdims=keepdims))

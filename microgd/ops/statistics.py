@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from microgd.core.box import Box
 from microgd.core.primitive import composed, elementwise, flat, general
 from microgd.ops.reduce import axes
 from microgd.ops.shape import shaped
@@ -23,6 +24,11 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: Any = False
         weights = np.transpose(weights, np.argsort(along))
         weights = weights.reshape([n if k in along else 1 for k, n in enumerate(a.shape)])
     total = np.sum(np.broadcast_to(weights, a.shape), axis, keepdims=keepdims)
+    known = total
+    while isinstance(known, Box):
+        known = known.value
+    if np.any(known == 0):
+        raise ZeroDivisionError("average: the weights sum to 0, so there is nothing to divide by")
     mean = np.sum(a * weights, axis, keepdims=keepdims) / total
     return (mean, total) if returned else mean
 
@@ -72,7 +78,9 @@ composed(np.corrcoef, corrcoef)
 
 def over_numbers(reduction: Any) -> Any:
     """A reduction of the entries that are not NaN."""
-    return lambda a, axis=None, *rest, **options: reduction(a, axis, *rest, where=~np.isnan(a), **options)
+    return lambda a, axis=None, *rest, where=True, **options: reduction(
+        a, axis, *rest, where=~np.isnan(a) & shaped(where), **options
+    )
 
 
 def extreme_of_numbers(reduction: Any, least: Any) -> Any:
