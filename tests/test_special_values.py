@@ -226,7 +226,14 @@ def test_the_backward_pass_never_warns():
     np.testing.assert_array_equal(x.grad, [inf, 0.25])
 
 
+def stored_as_integer(x):
+    t = mg.tensor([1, 2])
+    t[0] = x[0]
+    return np.sum(t * 1.0)
+
+
 TO_INTEGERS = [
+    stored_as_integer,
     lambda x: np.sum(x.astype(int) * 1.0),
     lambda x: np.sum(x.astype(bool) * 1.0),
     lambda x: np.sum(x, dtype=int) * 1.0,

@@ -142,7 +142,6 @@ elementwise(
     np.angle,
     lambda g, x, deg: times(g, ratio(-180j / math.pi if deg else -1j, x)),
     signature="z, deg=False",
-    note="0 at 0",
 )
 
 # Kinks: the derivative of |x| at 0 is 0; ties of maximum and minimum share it evenly; clip at a bound is 1.

@@ -53,6 +53,11 @@ def assign(a: Any, b: Any, index: Any) -> Any:
     return out
 
 
+def storable(a: Any, b: Any) -> Any:
+    """What is assigned; as the constant that it becomes among integers."""
+    return b.astype(a.dtype) if isinstance(b, Box) and a.dtype.kind in "biu" else b
+
+
 def written(g: Any, index: Any) -> Any:
     """Which of the values at ``index`` were not overwritten by a later one at the same place."""
     owner = np.full(g.shape, -1)
@@ -76,7 +81,7 @@ linear(
     operator.setitem,
     lambda g, index: call_assign(g, index),
     lambda g, index: g[index] if is_basic(index) else g[index] * written(g, index),
-    bind=lambda a, index, b: ((a, b), {"index": plain(index)}),
+    bind=lambda a, index, b: ((a, storable(a, b)), {"index": plain(index)}),
     forward=assign,
 )
 
