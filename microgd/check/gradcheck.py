@@ -1,9 +1,9 @@
 """gradcheck: the automatic derivative of a function against differences of its values.
 
 The function is looked at as one from real vectors to real vectors (``vectors``). Its Jacobian is compared in numbers
-u J d: u is a random cotangent, never ones, or one output alone times a random number; d is one entry of an input, or a
-random direction. Where a number disagrees, further steps are taken (``numeric``) and kinks are looked for (``kinks``)
-before it is called wrong. What is found is worded in ``report``.
+u J d: u is a random cotangent, never ones, or one output alone, pulled back in a random length; d is one entry of an
+input, or a random direction. Where a number disagrees, further steps are taken (``numeric``) and kinks are looked for
+(``kinks``) before it is called wrong. What is found is worded in ``report``.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ class Probe:
     def __init__(self, subject: Subject, rule: Rule, rng: np.random.Generator) -> None:
         self.subject, self.rule = subject, rule
         n, m = subject.inputs.size, subject.outputs.size
-        self.places = chosen(n, ENTRIES, rng)
-        self.rows = chosen(m, OUTPUTS, rng)
+        self.places = subject.inputs.some(ENTRIES, rng)
+        self.rows = subject.outputs.some(OUTPUTS, rng)
         self.u = random_numbers(rng, m)
-        self.scales = random_numbers(rng, len(self.rows))
+        self.scales = np.array([1, *random_numbers(rng, len(self.rows))])
         self.reach = reach(subject.x) * rng.normal(size=n)
         self.parts = subject.inputs.slices
         self.leaf_of = np.array([*map(subject.inputs.leaf, self.places), *range(len(self.parts))])
@@ -87,7 +87,7 @@ class Probe:
 
     def projected(self, y: Array) -> Array:
         """What is looked at of a vector of outputs: u y, and single outputs."""
-        return np.concatenate([[self.u @ y], self.scales * y[self.rows]])
+        return np.concatenate([[self.u @ y], y[self.rows]])
 
     def line(self, c: int) -> Callable[[float], Array]:
         d = self.direction(c)
@@ -101,14 +101,12 @@ class Probe:
         return Slope(*(np.stack(part, axis=1) for part in zip(*slopes, strict=True)))
 
     def reverse(self) -> Array:
-        """By a pass back for each cotangent."""
+        """By a pass back for each cotangent, in a random length."""
         self.subject.steady(self.u)
         rows = []
-        for r in range(1 + len(self.rows)):
-            u = self.u if r == 0 else np.zeros_like(self.u)
-            if r:
-                u[self.rows[r - 1]] = self.scales[r - 1]
-            g = self.subject.pull(u)
+        for r, scale in enumerate(self.scales):
+            u = self.u if r == 0 else np.arange(len(self.u)) == self.rows[r - 1]
+            g = self.subject.pull(scale * u) / scale
             rows.append([*g[self.places], *[g[part] @ self.reach[part] for part in self.parts]])
         return np.array(rows)
 
@@ -144,11 +142,12 @@ class Probe:
         """Beside every number the largest one for the same cotangent and input.
 
         All of those may be rounding, next to nothing beside what the same entry gives for other cotangents: so at least
-        1e-7 of that.
+        1e-7 of that; and where differences see nothing, of what any entry gives.
         """
         sizes = np.fmax(np.abs(automatic), np.abs(self.numeric.value))
         sizes = np.where(np.isfinite(sizes), sizes, 0)
-        least = 1e-7 * np.max(sizes, axis=0)
+        unseen = np.abs(self.numeric.value) <= self.numeric.error
+        least = 1e-7 * np.where(unseen, np.max(sizes, initial=0), np.max(sizes, axis=0))
         for leaf in range(len(self.parts)):
             mine = (self.leaf_of == leaf) & (np.arange(self.count) < len(self.places))
             sizes[:, mine] = np.max(sizes[:, mine], axis=1, keepdims=True, initial=0)
@@ -167,7 +166,8 @@ class Probe:
         number = np.where(known, near.value, value)
         allowed = self.rule.allowed(automatic, number, largest, precision)
         found: Array = compared(automatic, Slope(number, near.error), allowed)
-        found = np.where(known, found, KINK if crossed and len(clear) < 3 else UNRESOLVED)
+        lost = np.where(np.isfinite(automatic), UNRESOLVED, WRONG)
+        found = np.where(known, found, KINK if crossed and len(clear) < 3 else lost)
         found = np.where((found == WRONG) | (found == KINK), self.at_corner(c, h, automatic, found), found)
         found = np.where(verdict == WRONG, found, verdict)
         if c < len(self.places) and (h in crossed or (found == KINK).any()):
@@ -199,11 +199,6 @@ class Probe:
 def reach(x: Array) -> Array:
     """How far a walk over all entries moves each: in proportion to it; by 1 where it is 0, and not at all from inf."""
     return np.where(x == 0, 1, np.where(np.isfinite(x), np.abs(x), 0))
-
-
-def chosen(n: int, most: int, rng: np.random.Generator) -> Array:
-    """All of n places, or as many random ones as there is time for."""
-    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
 
 
 def random_numbers(rng: np.random.Generator, n: int) -> Array:

@@ -18,7 +18,6 @@ from microgd.check.evidence import plain
 from microgd.check.kinks import Path, walk
 from microgd.check.trial import parameter_names
 from microgd.check.vectors import Layout
-from microgd.core.box import Box
 from microgd.core.tensor import Tensor, tensor
 from microgd.core.tree import flatten, leaves_of
 from microgd.errors import DtypeError, GradientError, ShapeError
@@ -35,9 +34,9 @@ class Subject:
         self.f, self.leaves, self.title = f, leaves, title
         self.inputs = Layout(leaves, names)
         self.x = self.inputs.pack(leaves)
-        copies = self.inputs.unpack(self.x)
-        found = f(*copies)
-        moved = [name for name, a, b in zip(names, leaves, copies, strict=True) if not np.array_equal(a, b, True)]
+        given = self.handles(self.x)
+        found = f(*given)
+        moved = [name for name, a, b in zip(names, leaves, given, strict=True) if not np.array_equal(a, b.data, True)]
         if moved:
             raise GradientError(f"gradcheck: {title} changes its input {', '.join(moved)} in place; work on a copy")
         outs = [np.asarray(plain(y)) for y in found]
@@ -57,9 +56,13 @@ class Subject:
             )
         self.here = self.path(self.x)
 
+    def handles(self, x: Array) -> list[Tensor]:
+        """The inputs as tensors, which have the methods that ``f`` may use, and may be written into."""
+        return [tensor(part) for part in self.inputs.unpack(x)]
+
     def value(self, x: Array) -> Array:
         """f(x), a copy."""
-        return self.outputs.pack([plain(y) for y in self.f(*self.inputs.unpack(x))])
+        return self.outputs.pack([plain(y) for y in self.f(*self.handles(x))])
 
     def path(self, x: Array) -> Path:
         """The operations and branches of a run at ``x``."""
@@ -94,10 +97,11 @@ class Subject:
             return self.outputs.pack(jvp(self.f, tuple(self.inputs.unpack(self.x)), tuple(self.inputs.unpack(t)))[1])
 
     def gradient(self, u: Array) -> Subject:
-        """x -> u' J(x), for the next order."""
-        cotangent = self.outputs.unpack(u)
-        f = lambda *leaves: list(vjp(self.f, *leaves)[1](cotangent))
-        return Subject(f, self.leaves, self.inputs.names, f"the derivative of {self.title}")
+        """(x, u) -> u' J(x), for the next order; u counts as an input, since other functions will give it."""
+        cotangents, count = self.outputs.unpack(u), len(self.leaves)
+        f = lambda *given: list(vjp(self.f, *given[:count])[1](list(given[count:])))
+        names = [*self.inputs.names, *[f"upstream of {name}" for name in self.outputs.names]]
+        return Subject(f, [*self.leaves, *cotangents], names, f"the derivative of {self.title}")
 
 
 @contextmanager
@@ -124,13 +128,13 @@ def opened(f: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Callable[...
     if not any(floats):
         raise DtypeError("gradcheck: expected an input of floating-point numbers; convert with dtype=float")
 
-    def as_given(x: Any, original: Any) -> Any:
-        return tensor(x) if isinstance(original, Tensor) and not isinstance(x, Box) else x
+    def constant(x: Any, original: Any) -> Any:
+        return tensor(x) if isinstance(original, Tensor) else np.copy(x)[()]
 
     def of_floats(*leaves: Any) -> list[Any]:
         rest = iter(leaves)
-        chosen = [next(rest) if pick else np.copy(x)[()] for x, pick in zip(given, floats, strict=True)]
-        out = f(*build([as_given(x, original) for x, (_, original) in zip(chosen, entries, strict=True)]))
+        whole = [constant(x, original) for x, (_, original) in zip(given, entries, strict=True)]
+        out = f(*build([next(rest) if pick else x for x, pick in zip(whole, floats, strict=True)]))
         return [y for y in leaves_of(out) if (y if hasattr(y, "dtype") else np.asarray(y)).dtype.kind in "fc"]
 
     named = [names[int(path[1 : path.index("]")])] + path[path.index("]") + 1 :] for path, _ in entries]

@@ -50,6 +50,16 @@ class Layout:
             for k, part in enumerate(self.slices)
         ]
 
+    def some(self, most: int, rng: np.random.Generator) -> Array:
+        """All places, or ``most`` random ones: an even share of every array, small ones whole."""
+        picked = np.zeros(0, int)
+        parts = sorted(self.slices, key=lambda part: part.stop - part.start)
+        for k, part in enumerate(parts):
+            size, share = part.stop - part.start, (most - len(picked)) // (len(parts) - k)
+            within = rng.choice(size, share, replace=False) if size > share else np.arange(size)
+            picked = np.concatenate([picked, part.start + within])
+        return np.sort(picked)
+
     def leaf(self, place: int) -> int:
         """Which array a place belongs to."""
         return next(k for k, part in enumerate(self.slices) if place < part.stop)
