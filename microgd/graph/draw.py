@@ -11,6 +11,7 @@ import html
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,13 +30,15 @@ from microgd.graph.view import Vertex, View, view, walk
 
 SIZE, LINE, CHARACTER, PADDING, MARGIN = 12, 16, 7.25, 8, 16
 LONGEST = 34  # characters in a line of a box
+TALLEST = 800  # pixels in a notebook; beyond that it scrolls
+GREY, RED = "#8a8a8a", "#b3261e"
 COLOURS = {  # fill and outline, told apart with any colour vision and by the outline's form
     "input": ("#e3f0f8", "#0072b2", ""),
-    "constant": ("#f4f4f4", "#8a8a8a", "4 3"),
+    "constant": ("#f4f4f4", GREY, "4 3"),
     "operation": ("#ffffff", "#4d4d4d", ""),
     "group": ("#f1ecf6", "#6a4c93", ""),
     "output": ("#fdeee3", "#d55e00", ""),
-    "failed": ("#fbe3e4", "#b3261e", "7 3"),
+    "failed": ("#fbe3e4", RED, "7 3"),
 }
 FONT = "ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace"
 
@@ -81,22 +84,32 @@ class Drawing:
         return "\n".join(dot_lines(self))
 
     def save(self, path: str | Path) -> None:
-        """Write ``.svg`` or ``.dot``, as the name says; a file that is there is replaced at once or not at all."""
+        """Write ``.svg``, or ``.dot`` or ``.gv``, as the name says; an older file is replaced at once or not at all."""
         path = Path(path)
         writers: dict[str, Callable[[], str]] = {".svg": self.to_svg, ".dot": self.to_dot, ".gv": self.to_dot}
         if path.suffix not in writers:
             raise OptionError(f"save: expected a name that ends in {', '.join(writers)}, got {path.name!r}")
+        text = writers[path.suffix]()
         beside = path.with_name(f".{path.name}.{os.getpid()}")
-        beside.write_text(writers[path.suffix](), encoding="utf-8")
-        beside.replace(path)
+        try:
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
 
     def _repr_html_(self) -> str:
-        return f'<div style="overflow-x:auto;background:#fff">{self.to_svg()}</div>'
+        return f'<div style="overflow:auto;max-height:{TALLEST}px;background:#fff">{self.to_svg()}</div>'
 
-    def __repr__(self) -> str:
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
+
+    def __str__(self) -> str:
         vertices, arrows = len(self.graph.vertices), len(self.graph.arrows)
         failed = f", stopped by {self.error}" if self.error else ""
-        return f"<graph of {vertices} vertices and {arrows} arrows{failed}; .save('graph.svg') writes the picture>"
+        return f"graph of {vertices} vertices and {arrows} arrows{failed}"
+
+    def __repr__(self) -> str:
+        return f"<{self}; .save('graph.svg') writes the picture>"
 
 
 def draw(output: Any, *inputs: Any, gradient: Any = None, collapse: bool = False) -> Drawing:
@@ -140,7 +153,7 @@ def box_lines(vertex: Vertex, error: str) -> Iterator[str]:
     """What stands in a box, one line each."""
     if vertex.kind == "failed":
         yield clipped(vertex.text or vertex.name, LONGEST)
-        yield from [clipped(line, LONGEST) for line in wrapped(error, "", LONGEST)[:4]]
+        yield from [clipped(line, LONGEST) for line in wrapped(clipped(error, 4 * LONGEST), "", LONGEST)]
         if vertex.place:
             yield clipped(f"at {vertex.place}", LONGEST)
         return
@@ -155,20 +168,28 @@ def box_lines(vertex: Vertex, error: str) -> Iterator[str]:
 
 
 def brief(value: Any) -> str:
-    """A number, up to four entries, or the shape and the range."""
+    """A number, up to four entries, or the shape and the range; how many are not finite where some are not."""
     x = np.asarray(value)
-    if x.size <= 4 and x.dtype != object and len(nested(x)) <= LONGEST - 6:
+    if 0 < x.size <= 4 and x.dtype != object and len(nested(x)) <= LONGEST - 6:
         return nested(x)
-    finite = x[np.isfinite(x)] if x.dtype.kind in "fiu" else x[:0]
     shape = str(x.shape).replace(" ", "")
-    if not finite.size:
+    if not x.size or x.dtype.kind not in "fiuc":
         return shape
-    low, high = number(finite.min()), number(finite.max())
+    if missing := x.size - np.count_nonzero(np.isfinite(x)):
+        return f"{shape} {missing} not finite"
+    if x.dtype.kind == "c":
+        return shape
+    low, high = number(x.min()), number(x.max())
     return f"{shape} all {low}" if low == high else f"{shape} {low} … {high}"
 
 
+def length(line: str) -> float:
+    """The room for a line; Chinese, Japanese and Korean characters take two places."""
+    return (len(line) + sum(unicodedata.east_asian_width(c) in "WF" for c in line)) * CHARACTER
+
+
 def size(lines: list[str]) -> Point:
-    return max(map(len, lines)) * CHARACTER + 2 * PADDING, len(lines) * LINE + 2 * PADDING - 4
+    return max(map(length, lines)) + 2 * PADDING, len(lines) * LINE + 2 * PADDING - 4
 
 
 def tooltip(vertex: Vertex, error: str) -> str:
@@ -185,9 +206,14 @@ def tooltip(vertex: Vertex, error: str) -> str:
 # ---- SVG -----------------------------------------------------------------------------------------------------
 
 
+def printable(text: str) -> str:
+    """Text without the characters that XML has no way to write, nor DOT, nor UTF-8."""
+    return re.sub(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
+
+
 def escaped(text: str) -> str:
-    """Text for XML, without the characters that XML has no way to write."""
-    return html.escape(re.sub(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text))
+    """Text for XML."""
+    return html.escape(printable(text))
 
 
 def svg_lines(drawing: Drawing) -> Iterator[str]:
@@ -195,23 +221,23 @@ def svg_lines(drawing: Drawing) -> Iterator[str]:
     width, height = plan.width + 2 * MARGIN, plan.height + 2 * MARGIN
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.1f} {height:.1f}" role="img" aria-label="computation graph" '
+        f'viewBox="0 0 {width:.1f} {height:.1f}" role="img" '
         f'font-family="{FONT}" font-size="{SIZE}">'
     )
+    of = f" of {escaped(graph.top.name)}" if graph.root is not None else ""
+    yield f"<title>Computation{of}</title><desc>{escaped(str(drawing))}</desc>"
     yield f'<rect width="{width:.1f}" height="{height:.1f}" fill="#fff"/>'
     yield f'<g transform="translate({MARGIN} {MARGIN})">'
     drawn: set[tuple[int, Point, Point]] = set()
-    yield '<g fill="none" stroke="#8a8a8a" stroke-width="1.3">'
-    for arrow, route in zip(graph.arrows, plan.routes, strict=True):
-        failed = ' stroke="#b3261e"' if graph.vertices[arrow.target].kind == "failed" else ""
-        shape = path(arrow.source, route, drawn)
-        yield f'<path class="arrow" data-from="{arrow.source}" data-to="{arrow.target}" d="{shape}"{failed}/>'
+    colours = [RED if graph.vertices[arrow.target].kind == "failed" else GREY for arrow in graph.arrows]
+    yield '<g fill="none" stroke-width="1.3">'
+    for arrow, route, colour in zip(graph.arrows, plan.routes, colours, strict=True):
+        ends = f'data-from="{arrow.source}" data-to="{arrow.target}"'
+        yield f'<path class="arrow" {ends} d="{path(arrow.source, route, drawn)}" stroke="{colour}"/>'
     yield "</g>"
-    yield '<g fill="#8a8a8a">'
-    for route in plan.routes:
+    for route, colour in zip(plan.routes, colours, strict=True):
         x, y = route[-1]
-        yield f'<path d="M{x:.1f} {y:.1f}l-3.5 -7h7z"/>'
-    yield "</g>"
+        yield f'<path d="M{x:.1f} {y:.1f}l-3.5 -7h7z" fill="{colour}"/>'
     for v in range(len(graph.vertices)):
         yield from svg_box(drawing, v)
     yield "</g></svg>"
@@ -251,7 +277,7 @@ def svg_box(drawing: Drawing, v: int) -> Iterator[str]:
         weight = ' font-weight="600"' if k == 0 else ' fill="#404040"'
         yield (
             f'<text x="{left + PADDING:.1f}" y="{top + PADDING + 9 + k * LINE:.1f}"{weight} xml:space="preserve" '
-            f'textLength="{len(line) * CHARACTER:.1f}" lengthAdjust="spacingAndGlyphs">{escaped(line)}</text>'
+            f'textLength="{length(line):.1f}" lengthAdjust="spacingAndGlyphs">{escaped(line)}</text>'
         )
     yield "</g>"
 
@@ -259,12 +285,17 @@ def svg_box(drawing: Drawing, v: int) -> Iterator[str]:
 # ---- DOT -----------------------------------------------------------------------------------------------------
 
 
+def quoted(text: str) -> str:
+    """Text between quotes in DOT, where a backslash begins an escape and an ampersand an entity."""
+    return printable(text).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
+
+
 def dot_lines(drawing: Drawing) -> Iterator[str]:
     yield "digraph {"
     yield '  node [shape=box, fontname="monospace", style=filled, fillcolor=white]'
     for v in range(len(drawing.graph.vertices)):
         fill, outline, _ = COLOURS[drawing.kind(v)]
-        label = "\\n".join(line.replace("\\", "\\\\").replace('"', '\\"') for line in drawing.text(v))
+        label = "\\n".join(map(quoted, drawing.text(v)))
         yield f'  v{v} [label="{label}", fillcolor="{fill}", color="{outline}"]'
     for arrow in drawing.graph.arrows:
         yield f"  v{arrow.source} -> v{arrow.target}"

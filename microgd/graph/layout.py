@@ -20,7 +20,8 @@ SEPARATION = 24.0
 WAYPOINT = 8.0
 GAP, SLOPE, WIDEST = 34.0, 0.12, 110.0  # between layers: at least, per horizontal distance to go, at most
 PORT = 16.0
-SWEEPS = 12
+STRAIGHT = 1000.0  # how much more a waypoint weighs than a box: boxes give way, long edges hardly
+SWEEPS, PATIENCE = 12, 4
 
 
 @dataclass(frozen=True)
@@ -102,15 +103,15 @@ class Grid:
 
     def reduce_crossings(self) -> None:
         """Sort every layer by the mean place of its neighbours, down and up in turn; keep the best order seen."""
-        best, fewest = [list(row) for row in self.rows], self.crossings()
+        best, fewest, found = [list(row) for row in self.rows], self.crossings(), 0
         for sweep in range(SWEEPS):
-            if not fewest:
+            if not fewest or sweep - found > PATIENCE:
                 break
             down = sweep % 2 == 0
             for k in range(1, len(self.rows)) if down else range(len(self.rows) - 2, -1, -1):
                 self.sort(self.rows[k], self.rows[k - 1 if down else k + 1], self.up if down else self.down)
             if (crossings := self.crossings()) < fewest:
-                best, fewest = [list(row) for row in self.rows], crossings
+                best, fewest, found = [list(row) for row in self.rows], crossings, sweep
         self.rows = best
 
     def sort(self, row: list[int], other: list[int], neighbours: Cells) -> None:
@@ -138,12 +139,13 @@ class Grid:
     def set_coordinates(self) -> None:
         """Each layer as near to its neighbours as its order allows, up and down in turn.
 
-        The last way is down, which makes long edges straight; a source is drawn to its children both ways.
+        The last way is down, which makes long edges straight; a source is drawn to its children both ways. With one
+        sink, the way up does not depend on where it begins, so a second round would change nothing.
         """
         for row in self.rows:
             self.spread(row, [0.0] * len(row))
         above = [up or down for up, down in zip(self.up, self.down, strict=True)]
-        for _ in range(SWEEPS // 2):
+        for _ in range(2):
             for row in reversed(self.rows):
                 self.pull(row, self.down)
             for row in self.rows:
@@ -164,7 +166,7 @@ class Grid:
             offsets.append(offsets[-1] + (self.widths[a] + self.widths[b]) / 2 + SEPARATION)
         pools: list[list[float]] = []  # weight, mean, cells
         for v, offset, x in zip(row, offsets, wanted, strict=True):
-            pool = [1.0 if v < len(self.sizes) else 8.0, x - offset, 1.0]
+            pool = [1.0 if v < len(self.sizes) else STRAIGHT, x - offset, 1.0]
             while pools and pools[-1][1] > pool[1]:
                 weight, mean, cells = pools.pop()
                 total = weight + pool[0]
