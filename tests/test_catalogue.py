@@ -42,7 +42,8 @@ def test_the_catalogue_lists_every_kind_of_function_by_the_name_users_call():
     names = {e.name for e in whole()}
     assert {"numpy.sin", "numpy.linalg.inv", "numpy.add.outer", "microgd.relu", "t[i]", "t.astype"} <= names
     assert not [name for name in names if name.startswith("microgd.") and not hasattr(mg, name.split(".")[1])]
-    assert len(names) == len(whole())
+    library = [e.name for e in whole() if e.name.startswith(("numpy", "scipy", "microgd"))]  # not one's own lambdas
+    assert len(set(library)) == len(library)
 
 
 def test_one_entry():

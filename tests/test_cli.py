@@ -47,6 +47,11 @@ def dataset(path: Path, loader) -> Path:
     return write(path, np.column_stack([data.data, data.target]), names)
 
 
+def interruptible() -> None:
+    """A process that was itself started in the background ignores interrupts, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class TestFit:
     def test_bundled_set(self, tmp_path):
         printed = microgd("fit", cwd=tmp_path)
@@ -323,7 +328,9 @@ class TestBadInput:
 
     def test_interrupted(self, tmp_path):
         command = [sys.executable, "-m", "microgd.cli", "fit", "--epochs", "100000000", "--tolerance", "0"]
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
+        )
         time.sleep(3)
         process.send_signal(signal.SIGINT)
         _, complaint = process.communicate(timeout=30)

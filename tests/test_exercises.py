@@ -409,10 +409,17 @@ def test_a_terminal_without_umlauts(tmp_path):
     assert "ValueError: Gr??e" in check("file.py", cwd=tmp_path, status=1, PYTHONIOENCODING="ascii")
 
 
+def interruptible() -> None:
+    """A process that was itself started in the background ignores interrupts, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupted(tmp_path):
     (tmp_path / "file.py").write_text("import os\nopen('pid', 'w').write(str(os.getpid()))\nwhile True: pass\n")
     command = [sys.executable, "-m", "microgd.cli", "check", "file.py"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
+    )
     for _ in range(200):
         time.sleep(0.05)
         if (tmp_path / "pid").exists() and (pid := (tmp_path / "pid").read_text()):
