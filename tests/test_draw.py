@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgd as mg
-from microgd.graph.draw import CHARACTER, COLOURS, PADDING, brief
+from microgd.graph.draw import CHARACTER, COLOURS, LONGEST, PADDING, brief
 from microgd.graph.layout import layout
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -70,6 +70,10 @@ def texts(picture):
 
 def half_way(x):
     return np.sum(np.exp(x) @ np.ones(7))
+
+
+def shouts(x):
+    raise ValueError("a" * 1000)
 
 
 # ---- numbers -----------------------------------------------------------------------------------------------------
@@ -136,7 +140,10 @@ def test_wide_characters_have_room():
 def test_a_long_error_is_cut_where_it_can_be_seen_and_whole_in_the_tooltip():
     picture = mg.draw(half_way, np.ones(3))
     (failed,) = [k for k in range(len(picture.graph.vertices)) if picture.kind(k) == "failed"]
+    assert len(picture.text(failed)) == 6
     assert picture.text(failed)[-2].endswith("…")
+    (long,) = [k for k in range(2) if mg.draw(shouts, 1.0).kind(k) == "failed"]
+    assert max(map(len, mg.draw(shouts, 1.0).text(long))) <= LONGEST
     titles = [title.text for title in ET.fromstring(picture.to_svg()).iter(f"{SVG}title")]
     assert any(title.endswith(picture.error) for title in titles[1:])
 

@@ -11,6 +11,7 @@ import html
 import os
 import re
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ import numpy as np
 from microgd.errors import OptionError
 from microgd.graph.groups import collapsed
 from microgd.graph.layout import Layout, Point, layout
-from microgd.graph.summary import clipped, nested, number, summary, wrapped
+from microgd.graph.summary import clipped, nested, number, summary
 from microgd.graph.trace import trace
 from microgd.graph.view import Vertex, View, view, walk
 
@@ -153,7 +154,7 @@ def box_lines(vertex: Vertex, error: str) -> Iterator[str]:
     """What stands in a box, one line each."""
     if vertex.kind == "failed":
         yield clipped(vertex.text or vertex.name, LONGEST)
-        yield from [clipped(line, LONGEST) for line in wrapped(clipped(error, 4 * LONGEST), "", LONGEST)]
+        yield from textwrap.wrap(error, LONGEST, max_lines=4, placeholder="…")
         if vertex.place:
             yield clipped(f"at {vertex.place}", LONGEST)
         return
