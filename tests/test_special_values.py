@@ -99,6 +99,16 @@ CURVATURES = [
     ("sinc at 0", np.sinc, 0.0, -(np.pi**2) / 3),
 ]
 
+MASKED = [
+    ("relu", mg.relu, [0.0, inf, 0.0]),
+    ("where", lambda x: np.where(x > 0, x, 0.0), [0.0, inf, 0.0]),
+    ("where, the other branch", lambda x: np.where(x > 0, 0.0, x), [-inf, 0.0, np.nan]),
+    ("maximum", lambda x: np.maximum(x, 0.5), [0.0, inf, 0.0]),
+    ("minimum", lambda x: np.minimum(x, 0.5), [-inf, 0.0, np.nan]),
+    ("minimum in a tie", lambda x: np.minimum(x, 3.0), [-inf, inf, np.nan]),
+    ("clip", lambda x: np.clip(x, -1, 4), [0.0, inf, np.nan]),
+]
+
 GUARDED = [
     ("log", lambda x: np.where(x > 0, np.log(np.where(x > 0, x, 1.0)), 0.0)),
     ("sqrt", lambda x: np.where(x > 0, np.sqrt(x), 0.0)),
@@ -154,6 +164,17 @@ def test_the_branch_not_taken_poisons_nothing(what, f):
     g = mg.grad(lambda x: np.sum(f(x) * np.array([1.0, 2.0, 3.0])))(values)
     assert g[1] == pytest.approx(2 * mg.grad(f)(4.0))
     assert g[0] == g[2] == 0.0
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.longdouble])
+@pytest.mark.parametrize(("what", "f", "gradient"), MASKED, ids=[m[0] for m in MASKED])
+def test_what_a_mask_stops_is_exactly_zero_whatever_comes_from_above(what, f, gradient, dtype):
+    x, above = np.array([-2.0, 3.0, -0.5], dtype), np.array([-inf, inf, np.nan], dtype)
+    _, pullback = mg.vjp(f, x)
+    (g,) = pullback(above)
+    np.testing.assert_array_equal(g, np.array(gradient, dtype))
+    assert not np.any(np.signbit(g[g == 0]))
+    np.testing.assert_array_equal(mg.jvp(f, (x,), (above,))[1], g)
 
 
 def test_ties_of_an_extreme_share_evenly():

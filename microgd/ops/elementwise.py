@@ -11,7 +11,7 @@ import numpy as np
 
 from microgd.core.box import dispatching
 from microgd.core.primitive import composed, elementwise, flat, general
-from microgd.ops.guard import over, ratio, times
+from microgd.ops.guard import gate, over, ratio, times
 from microgd.ops.special import REAL, sigmoid
 
 # Arithmetic.
@@ -160,7 +160,7 @@ elementwise(
 
 
 def won(g: Any, winner: Any, tie: Any) -> Any:
-    return np.where(winner, g, np.where(tie, g / 2, 0))
+    return gate(g, winner) + gate(g / 2, tie)
 
 
 TIES = "ties share evenly"
@@ -186,9 +186,9 @@ def exceeds(x: Any, bound: Any) -> Any:
 
 elementwise(
     np.clip,
-    lambda g, x, y, z: np.where(exceeds(y, x) | exceeds(x, z), 0, g),
-    lambda g, x, y, z: np.where(np.logical_and(exceeds(y, x), np.logical_not(exceeds(y, z))), g, 0),
-    lambda g, x, y, z: np.where(exceeds(x, z) | exceeds(y, z), g, 0),
+    lambda g, x, y, z: gate(g, np.logical_not(exceeds(y, x) | exceeds(x, z))),
+    lambda g, x, y, z: gate(g, np.logical_and(exceeds(y, x), np.logical_not(exceeds(y, z)))),
+    lambda g, x, y, z: gate(g, exceeds(x, z) | exceeds(y, z)),
     bind=lambda a, a_min=None, a_max=None, *, min=None, max=None: (
         (a, min if a_min is None else a_min, max if a_max is None else a_max),
         {},
@@ -198,8 +198,8 @@ elementwise(
 elementwise(
     np.where,
     None,
-    lambda g, x: np.where(x, g, 0),
-    lambda g, x: np.where(x, 0, g),
+    lambda g, x: gate(g, x),
+    lambda g, x: gate(g, np.logical_not(x)),
     signature="condition, x, y",
 )
 

@@ -32,7 +32,7 @@ def kept(reduced: Any, shape: Any, axis: Any, keepdims: Any) -> Any:
 
 def spread(g: Any, shape: Any, axis: Any, keepdims: Any) -> Any:
     """Every entry gets the cotangent of its group."""
-    if type(g) is np.float64 and math.prod(shape) <= 4096:  # small: quicker to fill than to stretch a view
+    if isinstance(g, np.generic) and math.prod(shape) <= 4096:  # small: quicker to fill than to stretch a view
         return np.full(shape, g)
     return np.broadcast_to(kept(g, shape, axis, keepdims), shape)
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from microgd.core.box import Box, dispatching, method
 from microgd.core.primitive import elementwise, general
+from microgd.ops.guard import ZERO, gate
 from microgd.ops.reduce import kept
 
-ZERO = np.float64(0.0)
 ERF = np.frompyfunc(math.erf, 1, 1)
 REAL = "real numbers only"
 
@@ -25,13 +25,6 @@ def relu(x: Any) -> Any:
     if type(x) is np.float64:  # five times faster than np.maximum, and what a scalar network spends its time on
         return ZERO if x <= 0 else x
     return np.maximum(x, 0)
-
-
-def gate(g: Any, passes: Any) -> Any:
-    """``g`` where it passes, and 0 elsewhere, even if ``g`` is infinite."""
-    if type(passes) is np.bool_ and type(g) is np.float64:
-        return g if passes else ZERO
-    return np.where(passes, g, 0)
 
 
 @dispatching

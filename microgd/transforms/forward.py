@@ -25,11 +25,11 @@ Array = Any
 
 
 class Dual(Box):
-    """A value and the tangent that belongs to it, of the same shape and dtype."""
+    """A value and the tangent that belongs to it, of the same shape and dtype; None for a constant."""
 
     __slots__ = ("level", "tangent", "value")
 
-    def __init__(self, value: Array, tangent: Array, level: float) -> None:
+    def __init__(self, value: Array, tangent: Array | None, level: float) -> None:
         self.value, self.tangent, self.level = value, tangent, level
 
     def process(self, row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
@@ -42,12 +42,12 @@ class Dual(Box):
         ans = dispatch(row, tuple(values), params)
         if watchers:
             tell_forward(row, values, params, ans)
-        if row.form == "flat" or self.level <= frozen_level.get():
-            return Dual(ans, np.zeros_like(ans), self.level) if differentiable(ans) else ans
-        with np.errstate(all="ignore"):  # an infinite derivative is an answer, not a surprise
-            tangent = PUSHES[row.form](row, ans, values, tangents, params)
+        tangent = None
+        if row.form != "flat" and self.level > frozen_level.get() and any(t is not None for t in tangents):
+            with np.errstate(all="ignore"):  # an infinite derivative is an answer, not a surprise
+                tangent = PUSHES[row.form](row, ans, values, tangents, params)
         if tangent is None:
-            return ans
+            return Dual(ans, None, self.level) if differentiable(ans) else ans
         if tangent.shape != ans.shape:
             tangent = np.broadcast_to(tangent, ans.shape)
         tangent = cast(tangent, ans.dtype)
@@ -146,10 +146,11 @@ def jvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ..
     def mine(x: Any) -> bool:
         return isinstance(x, Dual) and x.level == level
 
-    return (
-        tree_map(lambda x: x.value if mine(x) else x, out),
-        tree_map(lambda x: owned(x.tangent, directions) if mine(x) else np.zeros_like(x), out),
-    )
+    def slope(x: Any) -> Any:
+        value, tangent = (x.value, x.tangent) if mine(x) else (x, None)
+        return np.zeros_like(value) if tangent is None else owned(tangent, directions)
+
+    return tree_map(lambda x: x.value if mine(x) else x, out), tree_map(slope, out)
 
 
 def owned(x: Any, others: list[Any]) -> Any:

@@ -60,7 +60,12 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: Mode
             return f(*given, **kwargs)
 
         inputs, build = flatten(primals)
-        out, pullback = vjp(of_primals, *primals)
+
+        def columns() -> tuple[Any, Any]:
+            along = vmap(lambda *tangents: jvp(of_primals, primals, tangents), out_axes=(None, 0))
+            return along(*build(basis(inputs)))  # type: ignore[no-any-return]
+
+        out, other = columns() if mode == "forward" else vjp(of_primals, *primals)
         outputs, build_out = flatten(out)
         if is_complex(inputs) and not is_complex(outputs):
             raise DtypeError(
@@ -68,12 +73,12 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: Mode
                 "and imaginary parts, or use mg.grad for dL/dx + i dL/dy."
             )
         n, m = sum(sizes(inputs)), sum(sizes(outputs))
-        if mode == "forward" or (mode is None and n < m) or is_complex(outputs) != is_complex(inputs):
-            pushed = vmap(lambda *tangents: jvp(of_primals, primals, tangents)[1])(*build(basis(inputs)))
-            matrix = side_by_side(leaves_of(pushed)).T
+        if mode == "forward":
+            matrix = side_by_side(leaves_of(other)).T
+        elif (mode is None and n < m) or is_complex(outputs) != is_complex(inputs):
+            matrix = side_by_side(leaves_of(columns()[1])).T
         else:
-            pulled = vmap(pullback)(build_out(basis(outputs)))
-            matrix = conjugate(side_by_side(leaves_of(pulled)))
+            matrix = conjugate(side_by_side(leaves_of(vmap(other)(build_out(basis(outputs))))))
         nested = []
         for (_, y), band in zip(outputs, np.split(matrix, cuts(outputs), axis=0), strict=True):
             blocks = np.split(band, cuts(inputs), axis=1)
