@@ -17,6 +17,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 PACKAGE = str(Path(__file__).parent.parent)
+LAYERS = str(Path(PACKAGE, "nn", "layers.py"))
 NUMPY = str(Path(sys.modules["numpy"].__file__ or "").parent) if "numpy" in sys.modules else PACKAGE
 
 
@@ -26,6 +27,7 @@ class Origin(NamedTuple):
     code: CodeType
     instruction: int
     line: int
+    layer: Origin | None = None  # the place in one of the library's own layers, where one was called from there
 
     @property
     def place(self) -> str:
@@ -134,7 +136,9 @@ def origin() -> Origin | None:
     """The innermost place outside this package and NumPy, if this context watches."""
     if not mine.get():
         return None
-    frame = sys._getframe(1)
+    frame, layer = sys._getframe(1), None
     while frame.f_back and frame.f_code.co_filename.startswith((PACKAGE, NUMPY)):
+        if layer is None and frame.f_code.co_filename == LAYERS:
+            layer = Origin(frame.f_code, frame.f_lasti, frame.f_lineno)
         frame = frame.f_back
-    return Origin(frame.f_code, frame.f_lasti, frame.f_lineno)
+    return Origin(frame.f_code, frame.f_lasti, frame.f_lineno, layer)

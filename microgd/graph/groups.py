@@ -1,4 +1,4 @@
-"""Groups: the operations of one call of a user's function drawn as one vertex.
+"""Groups: the operations of one call of a user's function, or of a layer, drawn as one vertex.
 
 Which function an operation stands in is known by its line. Operations are made one after the other, so those of one
 call stand side by side in the order of their making; a call begins anew where the first expression of the function
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from microgd.core.watch import Origin
 from microgd.graph.view import Arrow, Vertex, View
 
 
@@ -34,7 +35,14 @@ def collapsed(graph: View) -> View:
 def grouped(last: Vertex, size: int) -> Vertex:
     """The vertex of a whole call: its result, under the function's name."""
     assert last.where is not None
-    return replace(last, call=None, text=f"{last.where.code.co_name}, {size} operations")
+    names = spot(last.where).code.co_qualname.split(".")
+    name = names[-2] if names[-1] in ("forward", "__call__") and len(names) > 1 else names[-1]  # a module's class
+    return replace(last, call=None, text=f"{name}, {size} operations")
+
+
+def spot(where: Origin) -> Origin:
+    """The place of an operation: in the layer, if the user called one of the library's."""
+    return where.layer or where
 
 
 def runs(graph: View) -> Iterator[list[int]]:
@@ -44,10 +52,11 @@ def runs(graph: View) -> Iterator[list[int]]:
     for v, vertex in enumerate(graph.vertices):
         if vertex.kind != "operation":
             continue
-        here = vertex.where
+        here = vertex.where and spot(vertex.where)
         inside = here is not None and here.code not in graph.outer
         if run:
-            first = graph.vertices[run[0]].where
+            start = graph.vertices[run[0]].where
+            first = start and spot(start)
             again = here == first and here != before
             if not inside or (here and first and here.code is not first.code) or again:
                 yield run

@@ -111,7 +111,8 @@ class Recorder(Watcher):
 
 def ran(f: Callable[..., Any], inputs: tuple[Any, ...], caller: Origin) -> Trace:
     """Run ``f`` on tensors named after its parameters; whatever it raises is kept as the failure."""
-    given, args, kwargs = arguments(f, inputs)
+    body = getattr(f, "forward", f)  # of a module, what it computes
+    given, args, kwargs = arguments(body, inputs)
     recorder, failure, out = Recorder(), None, None
     try:
         with watching(recorder):
@@ -136,7 +137,7 @@ def ran(f: Callable[..., Any], inputs: tuple[Any, ...], caller: Origin) -> Trace
         values |= {parent[NUMBER]: operands[i] for parent, i, *_ in node[EDGES:] if i in operands}
     if output is not None and getattr(f, "__name__", "").isidentifier():
         names.setdefault(output[NUMBER], f.__name__)
-    outer = (caller.code, getattr(f, "__code__", None))
+    outer = (caller.code, getattr(body, "__code__", None))
     return Trace(nodes, calls, values, names, constants, output, caller, outer, failure)
 
 

@@ -23,8 +23,7 @@ def gate(g: Any, passes: Any) -> Any:
     if type(g) is np.ndarray and type(passes) is np.ndarray and g.dtype.char in "fd" and passes.dtype == bool:
         # -1 has all bits set and 0 has none. np.where says the same, and takes twenty times as long: the processor
         # guesses which branch comes next, and for a mask without a pattern guesses wrong.
-        bits = g.view(f"i{g.itemsize}") & -passes.view("i1")
-        return bits.view(g.dtype)
+        return (g.view(f"i{g.itemsize}") & -passes.view("i1")).view(g.dtype)
     return np.where(passes, g, 0)
 
 

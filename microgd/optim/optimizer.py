@@ -16,6 +16,7 @@ import numpy as np
 from microgd.core.tensor import Tensor
 from microgd.core.tree import flatten
 from microgd.errors import DtypeError, OptionError, ShapeError
+from microgd.nn import Module
 from microgd.optim.flat import Flat, pairs
 
 Group = dict[str, Any]
@@ -46,8 +47,8 @@ class Optimizer:
     """Base of every optimizer. ``defaults`` are the hyper-parameters of groups that do not set their own.
 
     Args:
-        params: leaf tensors that require a gradient: one, a list, a dict or any container of them; or a list of
-            groups ``{"params": ..., "lr": ...}`` with hyper-parameters of their own.
+        params: leaf tensors that require a gradient: one, a list, a dict or any container of them; a model, whose
+            parameters are meant; or a list of groups ``{"params": ..., "lr": ...}`` with hyper-parameters of their own.
         defaults: hyper-parameters by name.
 
     Raises:
@@ -249,5 +250,7 @@ class Optimizer:
 
 
 def listed(params: Any) -> Any:
-    """What can only be walked by iterating, a generator or ``dict.values()``, as a list."""
+    """What can only be walked by iterating, a generator or ``dict.values()``, as a list; of a model the parameters."""
+    if isinstance(params, Module):
+        return params.named_parameters()
     return list(params) if isinstance(params, Iterator | ValuesView) else params

@@ -107,9 +107,8 @@ def push_general(row: Primitive, ans: Array, values: list[Any], tangents: list[A
         elif t is not None and row.rules[i] is not None:
             _, _, *saved = row.keeps[i](None, i, ans, *values, **params)
             pulled, transpose = vjp(lambda u, i=i, saved=saved: row.rules[i](u, *saved), np.zeros_like(ans))
-            t = (
-                t if t.shape == pulled.shape else np.broadcast_to(t, pulled.shape)
-            )  # as a rule may leave it to the sweep
+            if t.shape != pulled.shape:  # as a rule may leave it to the sweep
+                t = np.broadcast_to(t, pulled.shape)
             terms.append(conjugate(transpose(conjugate(t))[0]))  # the transpose, without vjp's complex conjugates
     return summed(terms)
 

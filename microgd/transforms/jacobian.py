@@ -65,18 +65,17 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: Mode
             along = vmap(lambda *tangents: jvp(of_primals, primals, tangents), out_axes=(None, 0))
             return along(*build(basis(inputs)))  # type: ignore[no-any-return]
 
-        out, other = columns() if mode == "forward" else vjp(of_primals, *primals)
+        forward = mode == "forward"
+        out, other = columns() if forward else vjp(of_primals, *primals)
         outputs, build_out = flatten(out)
         if is_complex(inputs) and not is_complex(outputs):
             raise DtypeError(
                 "jacobian: a real function of complex numbers has no complex derivative; differentiate it by the real "
                 "and imaginary parts, or use mg.grad for dL/dx + i dL/dy."
             )
-        n, m = sum(sizes(inputs)), sum(sizes(outputs))
-        if mode == "forward":
-            matrix = side_by_side(leaves_of(other)).T
-        elif (mode is None and n < m) or is_complex(outputs) != is_complex(inputs):
-            matrix = side_by_side(leaves_of(columns()[1])).T
+        fewer = mode is None and sum(sizes(inputs)) < sum(sizes(outputs))
+        if forward or fewer or is_complex(outputs) != is_complex(inputs):
+            matrix = side_by_side(leaves_of(other if forward else columns()[1])).T
         else:
             matrix = conjugate(side_by_side(leaves_of(vmap(other)(build_out(basis(outputs))))))
         nested = []
