@@ -9,7 +9,7 @@ from microgd.errors import GradientError
 from microgd.graph.draw import draw
 from microgd.graph.explain import explain
 from microgd.ops.shape import array
-from microgd.ops.special import erf, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from microgd.ops.special import erf, log_softmax, logsumexp, polygamma, relu, sigmoid, softmax, softplus
 from microgd.optim.explain import explain_step
 from microgd.train import History, fit, load, save
 from microgd.transforms.batch import vmap
@@ -53,6 +53,7 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "polygamma",
     "primitive",
     "record_lines",
     "relu",

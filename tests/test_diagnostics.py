@@ -14,7 +14,7 @@ import pytest
 
 import microgd as mg
 from microgd.core.watch import watchers
-from microgd.errors import DetachError, NonFiniteError
+from microgd.errors import DetachError, GraphError, NonFiniteError
 
 
 def leaf(*values):
@@ -140,6 +140,8 @@ class TestWhyNoGrad:
         assert "test_diagnostics.py" in answer
         assert x.grad is not None
         assert mg.why_no_grad(x) == "it has a gradient"
+        with pytest.raises(GraphError, match="expected a tensor, the parameter itself, got NoneType"):
+            mg.why_no_grad(None)
 
     def test_no_grad(self):
         w, x = leaf(2.0), leaf(3.0)

@@ -493,6 +493,7 @@ class TestTensor:
             ("sum", (), {"axis": 0}), ("mean", (1,), {}), ("prod", (), {}), ("max", (), {"axis": 1}), ("min", (), {}),
             ("var", (), {"ddof": 1}), ("std", (0,), {}), ("reshape", (3, 2), {}), ("reshape", ((3, 2),), {}),
             ("transpose", (), {}), ("transpose", (1, 0), {}), ("ravel", (), {}), ("flatten", (), {}),
+            ("flatten", ("F",), {}), ("ravel", ("F",), {}), ("reshape", (3, 2), {"order": "F"}),
             ("squeeze", (), {}), ("swapaxes", (0, 1), {}), ("clip", (-1, 1), {}), ("dot", (np.ones(3),), {}),
             ("astype", (np.float32,), {}), ("copy", (), {}), ("round", (), {}),
         ]:  # fmt: skip

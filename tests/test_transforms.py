@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tracemalloc
+from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -375,6 +376,13 @@ class TestStructure:
         assert H == {"a": 6.0, "b": 0.0}
         with pytest.raises(ShapeError, match="structure"):
             mg.jvp(lambda d: d["a"], ({"a": 1.0},), ({"c": 1.0},))
+
+    def test_dicts_keep_their_kind(self):
+        tree = defaultdict(list, b=OrderedDict(z=np.ones(2), a=2.0), a=3.0)
+        gradient = mg.grad(lambda d: np.sum(d["b"]["z"]) * d["b"]["a"] * d["a"])(tree)
+        assert type(gradient) is defaultdict
+        assert (gradient.default_factory, type(gradient["b"]), list(gradient["b"])) == (list, OrderedDict, ["z", "a"])
+        assert (tree["a"], gradient["a"], gradient["b"]["a"]) == (3.0, 4.0, 6.0)
 
     def test_batched_results_own_their_memory(self):
         A = np.ones((2, 3))

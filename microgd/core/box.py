@@ -301,13 +301,13 @@ class Box:
         """Become what ``np.partition`` gives."""
         self.replace(np.partition(self, kth, axis))
 
-    def flatten(self) -> Any:
+    def flatten(self, order: str = "C") -> Any:
         """All entries along one axis."""
-        return np.reshape(self, -1)
+        return np.reshape(self, -1, order=order)  # type: ignore[call-overload]
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
         """``t.reshape(2, 3)`` or ``t.reshape((2, 3))``."""
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape)
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)  # type: ignore[call-overload]
 
     def transpose(self, *axes: Any) -> Any:
         """``t.transpose()``, ``t.transpose(1, 0)`` or ``t.transpose((1, 0))``."""

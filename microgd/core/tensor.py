@@ -313,8 +313,8 @@ class Tensor(Box):
         if self.node is not None or isinstance(self.value, Box):
             raise DetachError(
                 f"{what}: this tensor requires a gradient, which the conversion would lose in silence. Keep computing "
-                f"with NumPy functions (mg.logsumexp and mg.softmax instead of other libraries'), stack tensors with "
-                f"np.stack or mg.array, or leave the graph with .data or .item()."
+                f"with NumPy functions (and with mg.logsumexp, softmax, log_softmax and polygamma instead of SciPy's, "
+                f"which convert), stack tensors with np.stack or mg.array, or leave the graph with .data or .item()."
             )
         return self.value
 

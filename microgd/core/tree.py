@@ -62,7 +62,7 @@ def walk(tree: Any, path: str, leaves: list[tuple[str, Any]]) -> Build:
         return lambda values: make([part(values) for part in parts])
     if isinstance(tree, dict):
         entries = {key: walk(item, f"{path}[{key!r}]", leaves) for key, item in tree.items()}
-        return lambda values: {key: part(values) for key, part in entries.items()}
+        return lambda values: tree | {key: part(values) for key, part in entries.items()}  # keeps a defaultdict one
     if hasattr(tree, "__tree__"):
         children, rebuild = tree.__tree__()
         named = {name: walk(item, f"{path}.{name}", leaves) for name, item in children.items()}

@@ -65,9 +65,8 @@ def log_loss(x: Any, y: Any) -> Any:
 def erf(x: Any) -> Any:
     """Error function, 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x; scipy.special.erf is faster.
 
-    >>> import numpy as np
-    >>> from microgd.ops.special import erf
-    >>> erf(np.array([-np.inf, 0.0, np.inf]))
+    >>> import numpy as np, microgd as mg
+    >>> mg.erf(np.array([-np.inf, 0.0, np.inf]))
     array([-1.,  0.,  1.])
     """
     return np.asarray(ERF(x), dtype=np.result_type(x, 0.0))[()]
@@ -77,8 +76,8 @@ def erf(x: Any) -> Any:
 def polygamma(n: Any, x: Any) -> Any:
     """The n-th derivative of the digamma function at x, for a whole number n >= 0. Needs SciPy.
 
-    >>> from microgd.ops.special import polygamma
-    >>> float(polygamma(1, 1.0).round(4))  # pi**2 / 6
+    >>> import microgd as mg
+    >>> float(mg.polygamma(1, 1.0).round(4))  # pi**2 / 6
     1.6449
     """
     from scipy.special import polygamma as of_arrays  # type: ignore[import-untyped, unused-ignore]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from microgd.core.tape import EDGES, GRAD, NUMBER, Node, NotKept
 from microgd.core.tensor import Tensor
 from microgd.core.watch import last_cuts
+from microgd.errors import GraphError
 
 
 def why_no_grad(parameter: Tensor) -> str:
@@ -17,6 +18,9 @@ def why_no_grad(parameter: Tensor) -> str:
 
     Args:
         parameter: a leaf. The forward pass has to run inside ``with mg.record_lines():`` for lines to be known.
+
+    Raises:
+        GraphError: not a tensor.
 
     >>> import microgd as mg
     >>> w, x = (mg.tensor(v, requires_grad=True) for v in (2.0, 3.0))
@@ -27,6 +31,8 @@ def why_no_grad(parameter: Tensor) -> str:
     >>> mg.why_no_grad(w).split(" at ")[0]
     'no gradient: the value was used, but .item() took it out of the graph'
     """
+    if not isinstance(parameter, Tensor):
+        raise GraphError(f"why_no_grad: expected a tensor, the parameter itself, got {type(parameter).__name__}")
     node = parameter.node
     if node is None:
         return "no gradient: this tensor does not require one; make it with requires_grad=True"
