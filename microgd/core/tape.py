@@ -66,7 +66,9 @@ def sweep(
     newest_first = [-number for number in nodes]
     heapify(newest_first)
     kept = []
-    with np.errstate(all="ignore"):  # an infinite derivative is an answer here, not a surprise
+    invalid: list[Any] = []  # what NumPy says after 0 * inf; asking for it costs nothing
+    # An infinite derivative is an answer here, not a surprise.
+    with np.errstate(all="ignore", invalid="call", call=lambda *said: invalid.append(said)):
         while newest_first:
             number = -heappop(newest_first)
             node, g = nodes.pop(number), cotangents.pop(number)
@@ -84,6 +86,9 @@ def sweep(
             for edge in node[EDGES:]:
                 parent = edge[0]
                 d = rules[edge[1]](g, *(edge[2:] if lift is None else lifted(node, edge, lift)))
+                if invalid:
+                    d = np.where(np.equal(g, 0), 0, d) if row.form == "elementwise" else d  # an exact zero wins
+                    invalid.clear()
                 if type(d) is not np.float64 or parent[DTYPE] is not FLOAT64 or parent[SHAPE]:
                     if d.shape != parent[SHAPE] or d.dtype is not parent[DTYPE]:
                         d = fit(d, parent, node)

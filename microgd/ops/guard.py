@@ -34,9 +34,7 @@ def zero_wins(product: Any, *factors: Any) -> Any:
             return product
     elif isinstance(product, np.ndarray) and not np.isnan(np.add.reduce(product, axis=None)):
         return product
-    zero = False
-    for factor in factors:
-        zero = zero | np.equal(factor, 0)
+    zero = sum([np.equal(factor, 0) for factor in factors])
     return np.where(zero, np.zeros_like(product), product)[()]
 
 

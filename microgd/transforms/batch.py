@@ -208,10 +208,8 @@ def batch_axis(index: Any) -> int:
 
 
 def getitem(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
-    index = params["index"]
-    return (
-        np.moveaxis(values[0][inside(index)], batch_axis(index), 0) if batch_axis(index) else values[0][inside(index)]
-    )
+    part, axis = values[0][inside(params["index"])], batch_axis(params["index"])
+    return np.moveaxis(part, axis, 0) if axis else part
 
 
 def scattered(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
