@@ -16,34 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from microgd.core.primitive import Primitive
-from microgd.core.tape import DTYPE, EDGES, NUMBER, ORIGIN, ROW, SHAPE, Node, fit, new_level, next_number
+from microgd.core.tape import DTYPE, EDGES, NUMBER, ORIGIN, ROW, SHAPE, fit, new_level
 from microgd.core.tensor import Tensor
 from microgd.core.tree import flatten, tree_map
-from microgd.core.watch import Watcher, origin, watching
+from microgd.core.watch import origin, watching
 from microgd.errors import ShapeError
+from microgd.transforms.record import Recorder, plain, reached
 from microgd.transforms.reverse import boxed, of_level, own
 
 Array = Any
-
-
-class Call(NamedTuple):
-    """One operation with plain values."""
-
-    row: Primitive
-    operands: Sequence[Array]
-    params: dict[str, Any]
-    answer: Array
-
-
-class Recorder(Watcher):
-    """Keeps every operation under the number that its node will have."""
-
-    def __init__(self) -> None:
-        self.calls: dict[int, Call] = {}
-
-    def forward(self, row: Any, operands: Any, params: dict[str, Any], answer: Any) -> None:
-        # The operation's node, if it gets one, is made right after this and takes the next number.
-        self.calls[next_number() + 1] = Call(row, [plain(x) for x in operands], params, plain(answer))
 
 
 class Edge(NamedTuple):
@@ -68,7 +49,7 @@ class Graph:
         outs = [x for _, x in found]
         roots = [x.node if of_level(x, level) else None for x in outs]
         self.outputs = [np.asarray(plain(x)) for x in outs]
-        self.nodes = sorted(reached([*roots, *[b.node for b in boxes if type(b) is Tensor]]), key=lambda n: n[NUMBER])
+        self.nodes = reached([*roots, *[b.node for b in boxes if type(b) is Tensor]])
         place = {node[NUMBER]: k for k, node in enumerate(self.nodes)}
         self.roots = [None if node is None else place[node[NUMBER]] for node in roots]
         self.leaves = [place[b.node[NUMBER]] if type(b) is Tensor and b.node else None for b in boxes]
@@ -132,24 +113,6 @@ class Graph:
     def kind(self) -> tuple[Any, ...]:
         """What two runs share that took the same steps."""
         return tuple((node[ROW], node[SHAPE]) for node in self.nodes)
-
-
-def reached(roots: Sequence[Node | None]) -> Iterator[Node]:
-    """Every node that the roots were made from, once."""
-    waiting, seen = [node for node in roots if node is not None], set()
-    while waiting:
-        node = waiting.pop()
-        if node[NUMBER] not in seen:
-            seen.add(node[NUMBER])
-            yield node
-            waiting += [edge[0] for edge in node[EDGES:]]
-
-
-def plain(x: Any) -> Any:
-    """The array inside however many boxes."""
-    while isinstance(x, Tensor):
-        x = x.value
-    return x
 
 
 @dataclass
@@ -300,7 +263,7 @@ class Case:
             if call is not None or k in self.graph.leaves:
                 yield lambda s, k=k: s.value(k), self.called(k)
         for k, call in enumerate(self.graph.calls):
-            for i, x in enumerate(call.operands if call else ()):
+            for i, x in call.operands.items() if call else ():
                 if isinstance(x, np.ndarray | np.floating):
                     yield lambda s, k=k, i=i: s.graph.calls[k].operands[i], f"the data in {self.called(k)}"
 

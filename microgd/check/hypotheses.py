@@ -127,9 +127,8 @@ def summed_over(case: Case, c: Any) -> str | None:
             terms = np.size(call.operands[0]) / max(np.size(call.answer), 1)
             if call.row.function is np.mean and near(terms * c, 1):
                 return None
-            if any(
-                np.ndim(x) == 0 and not isinstance(x, bool) and (near(x * c, 1) or near(x, c)) for x in call.operands
-            ):
+            numbers = [x for x in call.operands.values() if np.ndim(x) == 0 and not isinstance(x, bool)]
+            if any(near(x * c, 1) or near(x, c) for x in numbers):
                 return None
             if call.row.function is np.sum and near(terms * c, 1):
                 found = case.called(k)
@@ -250,7 +249,7 @@ def is_prediction(graph: Graph, node: int) -> bool:
     later = graph.above(node)
     for k in later - {node}:
         inside = [edge.operand for edge in graph.edges_of[k] if edge.parent in later]
-        data = [x for i, x in enumerate(graph.calls[k].operands) if i not in inside]  # type: ignore[union-attr]
+        data = [x for i, x in graph.calls[k].operands.items() if i not in inside]  # type: ignore[union-attr]
         if graph.row(k).function is np.log or (
             graph.row(k).function is np.subtract and any(isinstance(x, np.ndarray | np.floating) for x in data)
         ):
@@ -320,7 +319,7 @@ def at_wrong_values(case: Case, e: int, wrong: Callable[..., Hypothesis]) -> Ite
         return row.rules[at](s.edge(e)[1], *saved)
 
     def operands(s: Sample) -> Any:
-        return s.graph.calls[edge.child].operands
+        return list(s.graph.calls[edge.child].operands.values())
 
     def mixed(s: Sample) -> Array:
         needs, x, ans = row.needs[i], operands(s)[0], s.value(edge.child)

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from microgd.check.evidence import plain
 from microgd.core.watch import Origin, Watcher, origin, watching
 from microgd.ops.decompositions import length
 from microgd.ops.special import relu
+from microgd.transforms.record import plain
 
 Array = Any
 

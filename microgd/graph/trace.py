@@ -12,30 +12,21 @@ import inspect
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
 import numpy as np
 
 from microgd.core.primitive import FREED, LEAF, OPERANDS, Primitive, positional
-from microgd.core.tape import EDGES, NUMBER, ROW, Node, next_number
+from microgd.core.tape import EDGES, NUMBER, ROW, Node
 from microgd.core.tensor import Tensor, differentiable, tensor
 from microgd.core.tree import flatten
-from microgd.core.watch import NUMPY, PACKAGE, Origin, Watcher, watching
+from microgd.core.watch import NUMPY, PACKAGE, Origin, watching
 from microgd.errors import GraphError, OptionError, ShapeError
+from microgd.transforms.record import Call, Recorder, plain, reached
 
 MANY = 100  # entries of a container in which names are looked for
-
-
-@dataclass
-class Call:
-    """What is known of one operation: its plain operands by position, its metadata, and its answer if known."""
-
-    row: Primitive
-    operands: dict[int, Any] = field(default_factory=dict)
-    params: dict[str, Any] = field(default_factory=dict)
-    answer: Any = None
 
 
 @dataclass(repr=False, eq=False)
@@ -80,16 +71,15 @@ def trace(output: Any, inputs: tuple[Any, ...], frame: FrameType) -> Trace:
 # ---- a function: run, and watched ---------------------------------------------------------------------------
 
 
-class Recorder(Watcher):
-    """Keeps every operation under the number that its node will have, and the frames that asked for them."""
+class Frames(Recorder):
+    """Keeps the frames that asked for operations too."""
 
     def __init__(self) -> None:
-        self.calls: dict[int, Call] = {}
+        super().__init__()
         self.frames: dict[int, tuple[int, FrameType]] = {}  # how deep each one lies; a held frame keeps its variables
 
     def forward(self, row: Any, operands: Any, params: dict[str, Any], answer: Any) -> None:
-        # The operation's node, if it gets one, is made right after this and takes the next number.
-        self.calls[next_number() + 1] = Call(row, {k: plain(x) for k, x in enumerate(operands)}, params, plain(answer))
+        super().forward(row, operands, params, answer)
         frame: FrameType | None = sys._getframe(1)
         asking = []
         while frame and frame.f_code is not ran.__code__ and id(frame) not in self.frames:
@@ -113,7 +103,7 @@ def ran(f: Callable[..., Any], inputs: tuple[Any, ...], caller: Origin) -> Trace
     """Run ``f`` on tensors named after its parameters; whatever it raises is kept as the failure."""
     body = getattr(f, "forward", f)  # of a module, what it computes
     given, args, kwargs = arguments(body, inputs)
-    recorder, failure, out = Recorder(), None, None
+    recorder, failure, out = Frames(), None, None
     try:
         with watching(recorder):
             out = f(*args, **kwargs)
@@ -302,25 +292,6 @@ def solved(call: Call, k: int, answer: Any) -> Iterator[Any]:
 
 
 # ---- shared --------------------------------------------------------------------------------------------------
-
-
-def plain(x: Any) -> Any:
-    """The array inside however many boxes."""
-    while isinstance(x, Tensor):
-        x = x.value
-    return x
-
-
-def reached(roots: Iterable[Node]) -> list[Node]:
-    """Every node that the roots were made from, once, from the oldest to the newest."""
-    seen: dict[int, Node] = {}
-    waiting = list(roots)
-    while waiting:
-        node = waiting.pop()
-        if node[NUMBER] not in seen:
-            seen[node[NUMBER]] = node
-            waiting += [edge[0] for edge in node[EDGES:]]
-    return [seen[number] for number in sorted(seen)]
 
 
 def named(frame: FrameType) -> Iterator[tuple[str, Any]]:

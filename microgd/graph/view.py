@@ -21,7 +21,8 @@ from microgd.core.watch import Origin, Watcher, watching
 from microgd.errors import GraphError, ShapeError
 from microgd.graph.formulas import expression, literal
 from microgd.graph.summary import clipped
-from microgd.graph.trace import Call, Trace
+from microgd.graph.trace import Trace
+from microgd.transforms.record import Call
 
 INFIX: dict[str, ast.operator] = {
     "add": ast.Add(),
