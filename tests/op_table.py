@@ -18,7 +18,7 @@ import rows_ufuncs
 from op_row import AS_CALLED, REFERENCES, A, Row, pairs, row, ways
 
 import microgd as mg
-from microgd.ops.guard import over, times
+from microgd.ops.guard import gate, over, times
 from microgd.ops.index import scatter
 from microgd.ops.special import log_loss
 from microgd.transforms.checkpoint import checkpointed
@@ -43,6 +43,7 @@ AS_CALLED |= {
     checkpointed: mg.checkpoint(lambda x, y: np.tanh(x @ y) @ y),
 }
 REFERENCES |= {
+    gate: lambda g, passes: np.where(passes, g, 0),
     times: np.multiply,
     over: np.divide,
     mg.relu: lambda x: np.where(x > 0, x, 0),
@@ -105,6 +106,8 @@ ELEMENTWISE = [
     row(np.clip, A((2, 3), "even"), A((3,), "odd"), None),
     row(np.where, mask, A((2, 3)), A((3,)), complex_step=True),
     row(np.where, mask, A((2, 1)), 0.0, complex_step=True),
+    row(gate, A((2, 3)), mask, complex_step=True),
+    row(gate, A((3,)), mask, complex_step=True),
     row(np.copy, A()),
     row(np.ndarray.astype, A(), np.float64),
 ]

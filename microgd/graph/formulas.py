@@ -72,6 +72,7 @@ maximum fmax: where(x > y, 1, 0); where(y > x, 1, 0)
 minimum fmin: where(x < y, 1, 0); where(y < x, 1, 0)
 clip: where(x < y, 0, where(x > z, 0, 1)); where(x < y, 1, 0); where(x > z, 1, 0)
 where: -; where(x, 1, 0); where(x, 0, 1)
+gate: where(y, 1, 0); -
 nan_to_num: where(isfinite(x), 1, 0)
 relu: where(x > 0, 1, 0)
 sigmoid expit: ans * (1 - ans)

@@ -16,6 +16,7 @@ from microgd.core.primitive import elementwise
 ZERO = np.float64(0.0)
 
 
+@dispatching
 def gate(g: Any, passes: Any) -> Any:
     """``g`` where it passes, and 0 elsewhere, even if ``g`` is infinite."""
     if type(g) is np.float64 and type(passes) is np.bool_:
@@ -34,8 +35,7 @@ def zero_wins(product: Any, *factors: Any) -> Any:
             return product
     elif isinstance(product, np.ndarray) and not np.isnan(np.add.reduce(product, axis=None)):
         return product
-    zero = sum([np.equal(factor, 0) for factor in factors])
-    return np.where(zero, np.zeros_like(product), product)[()]
+    return np.where(sum([np.equal(factor, 0) for factor in factors]), np.zeros_like(product), product)[()]
 
 
 @dispatching
@@ -56,5 +56,6 @@ def ratio(x: Any, y: Any) -> Any:
     return np.where(zero, 0, x / np.where(zero, 1, y))
 
 
+elementwise(gate, lambda g, y: gate(g, y), None)
 elementwise(times, lambda g, y: times(g, y), lambda g, x: times(g, x))
 elementwise(over, lambda g, y: over(g, y), lambda g, ans, y: -times(g, over(ans, y)))

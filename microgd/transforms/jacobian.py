@@ -103,8 +103,7 @@ def sizes(leaves: Leaves) -> list[int]:
 
 def cuts(leaves: Leaves) -> list[int]:
     """Where one leaf's entries end and the next one's begin."""
-    ends = np.cumsum(sizes(leaves), dtype=int)
-    return [int(end) for end in ends[:-1]]
+    return np.cumsum(sizes(leaves), dtype=int)[:-1].tolist()
 
 
 def side_by_side(batches: list[Array]) -> Array:
