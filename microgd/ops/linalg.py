@@ -22,7 +22,7 @@ def matmul_left(g: Any, x_shape: Any, y: Any) -> Any:
 
 def matmul_right(g: Any, x: Any, y_shape: Any) -> Any:
     """x' g, for x @ y."""
-    if len(x.shape) == 2 and len(y_shape) == 2:
+    if len(x.shape) == 2 and len(y_shape) <= 2:
         return x.T @ g
     if len(x.shape) == 1:
         return g * x if len(y_shape) == 1 else x[:, None] * g[..., None, :]

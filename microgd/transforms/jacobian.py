@@ -103,7 +103,7 @@ def sizes(leaves: Leaves) -> list[int]:
 
 def cuts(leaves: Leaves) -> list[int]:
     """Where one leaf's entries end and the next one's begin."""
-    return np.cumsum(sizes(leaves), dtype=int)[:-1].tolist()
+    return [int(end) for end in np.cumsum(sizes(leaves), dtype=int)[:-1]]
 
 
 def side_by_side(batches: list[Array]) -> Array:
