@@ -114,7 +114,7 @@ def test_batches_jacobians_and_forward_mode_take_models():
 
 def test_gradcheck_checks_the_parameters():
     report = mg.gradcheck(Net(), X, order=2, modes=("reverse", "forward"))
-    assert list(report.errors) == [f"module.{path}" for path in [*PATHS, "offset"]] + ["input 1"]
+    assert list(report.errors) == [f"module.{path}" for path in [*PATHS, "offset"]] + ["x"]
 
 
 def test_gradcheck_finds_a_wrong_layer_and_names_it():

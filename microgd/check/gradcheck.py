@@ -254,8 +254,6 @@ def gradcheck(
     if torch:
         rule = Rule(eps or 1e-6, 1e-3 if rtol is None else rtol, 1e-5 if atol is None else atol, True)
     name = getattr(f, "__name__", type(f).__name__)
-    if hasattr(f, "__tree__"):
-        f, inputs = (lambda module, *given: module(*given)), (f, *inputs)
     rng = np.random.default_rng(0)
     parts: list[Part] = []
     with np.errstate(all="ignore"):  # steps may lead out of a function's domain

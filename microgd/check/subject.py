@@ -120,11 +120,16 @@ def same(a: Array, b: Array) -> bool:
 
 
 def opened(f: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Callable[..., list[Any]], list[Array], list[str]]:
-    """``f`` as a function of the floating-point leaves of its inputs alone, with the leaves and their names."""
+    """``f`` as a function of the floating-point leaves of its inputs alone, with the leaves and their names.
+
+    Of a module its own parameters are inputs too, the first ones.
+    """
+    names = parameter_names(getattr(f, "forward", f), len(inputs))
+    if hasattr(f, "__tree__"):
+        f, inputs, names = (lambda module, *given: module(*given)), (f, *inputs), ["module", *names]
     entries, build = flatten(inputs)
     given = [np.array(plain(x))[()] for _, x in entries]
     floats = [x.dtype.kind in "fc" for x in given]
-    names = parameter_names(f, len(inputs))
     if not any(floats):
         raise DtypeError("gradcheck: expected an input of floating-point numbers; convert with dtype=float")
 
