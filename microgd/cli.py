@@ -207,7 +207,13 @@ def check(
     Exit status 0: all passed. 1: not all. 2: nothing could be checked as asked.
     """
     with one_sentence():
-        graded = grade(file, seed, time_limit)
+        try:
+            graded = grade(file, seed, time_limit)
+        except MicrogdError as error:
+            if not as_json:
+                raise
+            print(json.dumps({"file": str(file), "ok": False, "error": str(error), "exercises": []}, indent=2))
+            raise typer.Exit(2) from None
     if as_json:
         print(json.dumps(graded.as_dict(hints), indent=2))
     else:

@@ -498,6 +498,8 @@ class TestTensor:
             ("astype", (np.float32,), {}), ("copy", (), {}), ("round", (), {}),
         ]:  # fmt: skip
             np.testing.assert_allclose(getattr(x, name)(*args, **kwargs).data, getattr(values, name)(*args, **kwargs))
+        np.testing.assert_array_equal(x.compress([True, False], 0).data, values.compress([True, False], 0))
+        assert (x.item(4), x.item(1, 2)) == (values.item(4), values.item(1, 2))
         assert x.argmax() == values.argmax()
         assert (x > 0).any()
         assert x.T.shape == (3, 2)

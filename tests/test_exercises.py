@@ -357,6 +357,8 @@ def test_what_cannot_be_graded_at_all(tmp_path):
     with pytest.raises(OptionError, match="seed -1"):
         grade(FOLDER / "e01_power_rule.py", seed=-1)
     assert "name one Python file" in check(".", cwd=tmp_path, status=2)
+    report = json.loads(check("missing.py", "--json", cwd=tmp_path, status=2))
+    assert (report["ok"], report["exercises"], "no such file" in report["error"]) == (False, [], True)
 
 
 def test_files_beside_it_may_be_imported_and_shadow_nothing_of_ours(tmp_path):

@@ -161,6 +161,37 @@ def test_explanations_name_parameters_by_their_path():
     assert "self.body.steps[0].weight" in text
     assert "x = [[0.5, -1]]" in text
 
+    alone = Sequential(Linear(2, 1, rng=0))
+    assert "model.steps[0].weight" in str(mg.explain(alone, X))
+
+
+def test_settings_beside_parameters_stay_settings():
+    class Mixed(Module):
+        def __init__(self) -> None:
+            self.kind = Linear  # a class, not a layer
+            self.blocks = [(Linear(2, 1, rng=0), 2)]
+            self.table = {"w": mg.tensor(1.0, requires_grad=True), "rate": 0.5, "rows": np.arange(3)}
+            self.drawn = [mg.tensor(2.0), np.random.default_rng(0)]
+
+        def forward(self, x: Any) -> Any:
+            layer, times = self.blocks[0]
+            return np.sum(layer(x) * times) * self.table["w"] * self.table["rate"]
+
+    model = Mixed()
+    assert list(model.named_parameters()) == ["blocks[0][0].weight", "blocks[0][0].bias", "table['w']"]
+    gradient = mg.grad(lambda m: m(X))(model)
+    np.testing.assert_allclose(gradient.blocks[0][0].weight.data, [X.sum(axis=0)], rtol=1e-14)
+    assert (gradient.blocks[0][1], gradient.table["rate"], gradient.kind) == (2, 0.5, Linear)
+    assert model.table["w"].data == 1.0
+
+
+def test_a_layer_in_two_places_has_two_shares():
+    layer = Linear(3, 3, rng=0)
+    model = Sequential(layer, np.tanh, layer)
+    shares = mg.grad(lambda m: np.sum(m(np.ones((4, 3))) ** 2))(model).steps
+    np.sum(model(np.ones((4, 3))) ** 2).backward()
+    np.testing.assert_allclose(shares[0].weight.data + shares[2].weight.data, layer.weight.grad, rtol=1e-13)
+
 
 def test_models_are_copied_and_pickled():
     net = Net()

@@ -86,6 +86,14 @@ CURVATURES = [
     ("a guarded power", lambda x: np.where(x > 0, x**0.5, 0.0), 0.0, 0.0),
     ("a guarded x log x", lambda x: np.where(x > 0, x * np.log(x), 0.0), 0.0, 0.0),
     ("a guarded product of reciprocals", lambda x: np.where(x > 0, (1 / x) * (1 / x), 0.0), 0.0, 0.0),
+    ("a guarded x log x below 0", lambda x: np.where(x > 0, x * np.log(x), 0.0), -1.0, 0.0),
+    ("a guarded x sqrt x", lambda x: np.where(x > 0, x * np.sqrt(x), 0.0), 0.0, 0.0),
+    ("a guarded cube of a root", lambda x: np.where(x > 0, np.sqrt(x) * np.sqrt(x) * np.sqrt(x), 0.0), 0.0, 0.0),
+    ("a guarded cube of a root below 0", lambda x: np.where(x > 0, np.sqrt(x) ** 2 * np.sqrt(x), 0.0), -1.0, 0.0),
+    ("a guarded square of a logarithm below 0", lambda x: np.where(x > 0, np.log(x) ** 2, 0.0), -1.0, 0.0),
+    ("a guarded sine of a logarithm below 0", lambda x: np.where(x > 0, np.sin(np.log(x)), 0.0), -1.0, 0.0),
+    ("a guarded sine of a reciprocal", lambda x: np.where(x > 0, np.sin(1 / x), 0.0), 0.0, 0.0),
+    ("a square of numbers only", lambda x: np.where(np.isnan(x), 0.0, x * x), np.nan, 0.0),
     ("a guarded norm", lambda x: np.where(x > 0, np.linalg.norm(mg.array([x, 0.0])), 0.0), 0.0, 0.0),
     ("a guarded power above 1", lambda x: np.where(x > 0, x**1.5, 0.0), -1.0, 0.0),
     ("a guarded reciprocal", lambda x: np.where(x > 0, np.reciprocal(x), 0.0), 0.0, 0.0),
@@ -135,10 +143,7 @@ def test_first_derivative(what, f, point, derivative):
         assert single.dtype == np.float32
 
 
-DIRECTED = [p for p in POINTS if "an exact zero wins" not in p[0]]  # a choice about what comes from above
-
-
-@pytest.mark.parametrize(("what", "f", "point", "derivative"), DIRECTED, ids=[p[0] for p in DIRECTED])
+@pytest.mark.parametrize(("what", "f", "point", "derivative"), POINTS, ids=[p[0] for p in POINTS])
 def test_forward_mode_and_batches_at_the_same_points(what, f, point, derivative):
     with np.errstate(all="ignore"):
         assert mg.jvp(f, (point,), (1.0,))[1] == derivative
@@ -180,6 +185,24 @@ def test_what_a_mask_stops_is_exactly_zero_whatever_comes_from_above(what, f, gr
     np.testing.assert_array_equal(g, np.array(gradient, dtype))
     assert not np.any(np.signbit(g[g == 0]))
     np.testing.assert_array_equal(mg.jvp(f, (x,), (above,))[1], g)
+
+
+def test_a_zero_that_moves_is_not_a_mask():
+    """Where the cotangent is 0 but its derivative is not, as that of u**2 is at u = 0, the second derivative counts."""
+    f = lambda x: np.sum(np.where(x > 0, x * np.log(x), 0) ** 2)
+    points = np.array([0.0, 1.0, -1.0])
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(mg.hessian(f)(points), np.diag([0, 2, 0]))
+        np.testing.assert_array_equal(mg.grad(lambda x: np.sum(mg.grad(f)(x)))(points), [0, 2, 0])
+
+
+def test_what_is_undefined_stays_so():
+    with np.errstate(all="ignore"):
+        assert np.isnan(mg.grad(lambda x: np.log(x) * np.sqrt(x))(-1.0))
+        assert np.isnan(mg.grad(lambda x: np.where(x < 0, np.sqrt(x), 0.0))(-1.0))
+        np.testing.assert_array_equal(
+            mg.grad(lambda x: np.sum(np.where(x < 5, np.sqrt(x) ** 2, 0.0)))(np.ones(2) * -1), [np.nan] * 2
+        )
 
 
 def test_ties_of_an_extreme_share_evenly():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 import tracemalloc
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
@@ -377,7 +379,44 @@ class TestStructure:
         with pytest.raises(ShapeError, match="structure"):
             mg.jvp(lambda d: d["a"], ({"a": 1.0},), ({"c": 1.0},))
 
+    @pytest.mark.parametrize("mode", [None, "forward", "reverse"])
+    def test_jacobians_between_real_and_complex(self, mode):
+        x = np.array([0.3, 0.7])
+        first, second = mg.jacobian(lambda a, b: a * b, (0, 1), mode=mode)(x, x * 1j)
+        np.testing.assert_allclose(first, np.diag(x * 1j))
+        np.testing.assert_allclose(second, np.diag(x))
+        with pytest.raises(DtypeError, match="no complex derivative"):
+            mg.jacobian(lambda z: (z * 2, np.abs(z)), mode=mode)(x * (1 + 1j))
+        for empty in (lambda x: None, lambda x: []):
+            with pytest.raises(ShapeError, match="expected arrays in and out, got 1 and 0"):
+                mg.jacobian(empty, mode=mode)(x)
+        assert mg.jacobian(lambda x: x * 2, mode=mode)(np.zeros(0)).shape == (0, 0)
+        assert mg.hessian(lambda x: x @ x)(np.zeros(0)).shape == (0, 0)
+
+    @pytest.mark.parametrize("run", [mg.grad, lambda f: lambda x: mg.jvp(f, (x,), (1.0,))[1], mg.vmap])
+    @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+    def test_copies_of_what_is_traced_lose_nothing_in_silence(self, run, copied):
+        with pytest.raises(DetachError):
+            run(lambda x: x * copied(x))(np.ones(2) if run is mg.vmap else 1.5)
+
+    @pytest.mark.parametrize("make", [np.zeros_like, np.ones_like, lambda x: np.full_like(x, 2.0)])
+    def test_buffers_can_be_filled(self, make):
+        def f(x):
+            buffer = make(x)
+            buffer[0] = x[1] ** 2
+            return buffer
+
+        want = np.array([[0, 6.0], [0, 0]])
+        x = np.array([2.0, 3.0])
+        for mode in ("forward", "reverse"):
+            np.testing.assert_array_equal(mg.jacobian(f, mode=mode)(x), want)
+
     def test_dicts_keep_their_kind(self):
+        class Attributes(dict):
+            __getattr__ = dict.__getitem__
+
+        gradient = mg.grad(lambda d: np.sum(d.a**2))(Attributes(a=np.ones(3)))
+        assert type(gradient) is Attributes
         tree = defaultdict(list, b=OrderedDict(z=np.ones(2), a=2.0), a=3.0)
         gradient = mg.grad(lambda d: np.sum(d["b"]["z"]) * d["b"]["a"] * d["a"])(tree)
         assert type(gradient) is defaultdict

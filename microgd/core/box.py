@@ -266,7 +266,7 @@ class Box:
     argmax, argmin = method(np.argmax), method(np.argmin)
     argsort, argpartition = method(np.argsort), method(np.argpartition)
     astype = method(np.ndarray.astype)
-    choose, compress = method(np.choose), method(np.compress)
+    choose = method(np.choose)
     repeat, take = method(np.repeat), method(np.take)
     clip, copy = method(np.clip), method(np.copy)
     conj = conjugate = method(np.conjugate)
@@ -288,6 +288,10 @@ class Box:
 
     def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
         return other // self, other % self
+
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """The entries, or the slices along an axis, for which the condition holds."""
+        return np.compress(condition, self, axis)
 
     def fill(self, value: Any) -> None:
         """Assign one value to every entry."""

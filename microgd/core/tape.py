@@ -67,6 +67,7 @@ def sweep(
     heapify(newest_first)
     kept = []
     invalid: list[Any] = []  # what NumPy says after 0 * inf; asking for it costs nothing
+    masked = False  # behind a mask values may be NaN, and of 0 * NaN nothing is said
     # An infinite derivative is an answer here, not a surprise.
     with np.errstate(all="ignore", invalid="call", call=lambda *said: invalid.append(said)):
         while newest_first:
@@ -82,12 +83,12 @@ def sweep(
                     "backward: this graph was already used and freed. Pass retain_graph=True to the first backward() "
                     "if you need a second one, or compute the output again."
                 )
-            rules = row.rules
+            rules, masked = row.rules, masked or row.masks
             for edge in node[EDGES:]:
                 parent = edge[0]
                 d = rules[edge[1]](g, *(edge[2:] if lift is None else lifted(node, edge, lift)))
-                if invalid:
-                    d = np.where(np.equal(g, 0), 0, d) if row.form == "elementwise" else d  # an exact zero wins
+                if (invalid or masked) and row.form == "elementwise" and holds_nan(d):
+                    d = zero_wins(d, g, rules[edge[1]], edge[2:])
                     invalid.clear()
                 if type(d) is not np.float64 or parent[DTYPE] is not FLOAT64 or parent[SHAPE]:
                     if d.shape != parent[SHAPE] or d.dtype is not parent[DTYPE]:
@@ -133,6 +134,19 @@ def lifted(node: Node, edge: tuple[Any, ...], lift: Callable[[Any, Node], Any]) 
             yield lift(value, parents[OPERANDS.index(name)])
         else:
             yield value
+
+
+def holds_nan(d: Any) -> bool:
+    """Whether a cotangent holds a NaN, inside however many boxes."""
+    while hasattr(d, "value"):
+        d = d.value
+    return bool(np.isnan(np.add.reduce(d, axis=None)))
+
+
+def zero_wins(d: Any, g: Any, rule: Callable[..., Any], saved: Iterable[Any]) -> Any:
+    """A product of ``g`` and a local derivative with 0 for NaN wherever one of the two is exactly 0."""
+    zero = np.equal(g, 0) | np.equal(rule(np.ones_like(g), *saved), 0)
+    return np.where(np.isnan(d) & zero, 0, d)
 
 
 def fit(d: Any, parent: Node, node: Node) -> Any:

@@ -253,10 +253,10 @@ class Tensor(Box):
         self.leaves(".numpy()")
         return stopped(self.value)
 
-    def item(self) -> Any:
-        """The one entry as a Python number."""
+    def item(self, *index: Any) -> Any:
+        """The one entry, or the one at ``index``, as a Python number."""
         self.leaves(".item()")
-        return self.value.item()
+        return self.value.item(*index)
 
     def tolist(self) -> Any:
         """The entries as nested lists of Python numbers."""
@@ -337,9 +337,10 @@ class Tensor(Box):
         return f"tensor({body}{kind}{', requires_grad=True' if self.requires_grad else ''})"
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        if not self.is_leaf or isinstance(self.value, Box):
+        traced = self.node is not None and self.level % 1 == 0  # the input of a transform, not made by hand
+        if traced or not self.is_leaf or isinstance(self.value, Box):
             raise DetachError(
-                "copy or pickle of a tensor: only leaves can be copied; this one was computed, and the copy would lose "
+                "copy or pickle of a tensor: only leaves made by hand can be copied; the copy of any other would lose "
                 "its history in silence. Use it as it is (values never change), or copy t.detach()."
             )
         return rebuilt, (self.value, self.requires_grad, self.node[GRAD] if self.node else None)

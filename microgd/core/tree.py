@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from typing import Any
 
 from microgd.errors import ShapeError
@@ -62,8 +63,8 @@ def walk(tree: Any, path: str, leaves: list[tuple[str, Any]]) -> Build:
         return lambda values: make([part(values) for part in parts])
     if isinstance(tree, dict):
         entries = {key: walk(item, f"{path}[{key!r}]", leaves) for key, item in tree.items()}
-        return lambda values: tree | {key: part(values) for key, part in entries.items()}  # keeps a defaultdict one
-    if hasattr(tree, "__tree__"):
+        return lambda values: refilled(tree, {key: part(values) for key, part in entries.items()})
+    if hasattr(tree, "__tree__") and not isinstance(tree, type):
         children, rebuild = tree.__tree__()
         named = {name: walk(item, f"{path}.{name}", leaves) for name, item in children.items()}
         return lambda values: rebuild({name: part(values) for name, part in named.items()})
@@ -76,3 +77,10 @@ def walk(tree: Any, path: str, leaves: list[tuple[str, Any]]) -> Build:
         return lambda values: tree
     leaves.append((path, tree))
     return next
+
+
+def refilled(tree: dict[Any, Any], entries: dict[Any, Any]) -> Any:
+    """A dict of the same kind, such as a defaultdict, with other values."""
+    other = copy(tree)
+    other.update(entries)
+    return other

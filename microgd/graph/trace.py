@@ -109,7 +109,7 @@ def ran(f: Callable[..., Any], inputs: tuple[Any, ...], caller: Origin) -> Trace
             out = f(*args, **kwargs)
     except Exception as error:
         failure = failed(error)
-    variables = [*given, *recorder.variables()]
+    variables = [*given, *recorder.variables(), *(parts("model", f) if hasattr(type(f), "__tree__") else ())]
     names, constants, values = known(variables)
     output = None
     if failure is None:

@@ -4,7 +4,8 @@ A model is a class with tensors, other models, and lists or dicts of them as att
 computes. It goes wherever a container of arrays goes: ``mg.grad`` with respect to a model gives a model of gradients,
 ``mg.gradcheck`` checks its parameters among the inputs, an optimizer takes it whole. Attributes made of inexact numbers
 are parameters, in arrays as in tensors; Python numbers, integers, text and functions are settings. No registration, no
-hidden state: what can be seen in ``vars(model)`` is all there is.
+hidden state: what can be seen in ``vars(model)`` is all there is. A layer that stands in two places has two places in a
+model of gradients too, each with its share, which ``backward`` adds up.
 """
 
 from __future__ import annotations
@@ -61,18 +62,20 @@ class Module:
             p.zero_grad()
 
     def __tree__(self) -> tuple[dict[str, Any], Callable[[dict[str, Any]], Self]]:
-        parts = {name: value for name, value in vars(self).items() if any(map(differentiable, leaves_of(value)))}
+        flat = {name: flatten(value) for name, value in vars(self).items()}
+        leaves = {name + path: x for name, (entries, _) in flat.items() for path, x in entries if differentiable(x)}
 
         def rebuilt(parts: dict[str, Any]) -> Self:
             other = copy(self)
-            vars(other).update(parts)
+            for name, (entries, build) in flat.items():
+                setattr(other, name, build([parts.get(name + path, x) for path, x in entries]))
             return other
 
-        return parts, rebuilt
+        return leaves, rebuilt
 
     def __repr__(self) -> str:
-        parts, _ = self.__tree__()
-        inner = "\n".join(f"{name}: {shown(part)}" for name, part in parts.items())
+        holding = {name: part for name, part in vars(self).items() if any(map(differentiable, leaves_of(part)))}
+        inner = "\n".join(f"{name}: {shown(part)}" for name, part in holding.items())
         return f"{type(self).__name__}(\n{indent(inner, '  ')}\n)"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from microgd.core.box import dispatching
-from microgd.core.primitive import composed, elementwise, flat, general
+from microgd.core.primitive import composed, elementwise, flat, general, primitive
 from microgd.ops.guard import gate, over, ratio, times
 from microgd.ops.special import REAL, sigmoid
 
@@ -202,6 +202,7 @@ elementwise(
     lambda g, x: gate(g, np.logical_not(x)),
     signature="condition, x, y",
 )
+primitive(np.where).masks = True
 
 
 def sign_rule(g: Any, ans: Any, x: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from microgd.core.box import dispatching
-from microgd.core.primitive import elementwise
+from microgd.core.primitive import elementwise, primitive
 
 ZERO = np.float64(0.0)
 
@@ -57,5 +57,6 @@ def ratio(x: Any, y: Any) -> Any:
 
 
 elementwise(gate, lambda g, y: gate(g, y), None)
+primitive(gate).masks = True
 elementwise(times, lambda g, y: times(g, y), lambda g, x: times(g, x))
 elementwise(over, lambda g, y: over(g, y), lambda g, ans, y: -times(g, over(ans, y)))

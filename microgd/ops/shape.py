@@ -93,8 +93,8 @@ elementwise(
 
 def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None) -> Any:
     """Copies of a value, which may be a tensor, in the shape and dtype of another."""
-    copies = np.broadcast_to(fill_value, np.shape(a) if shape is None else shape)
-    return copies.astype(a.dtype if dtype is None else dtype)
+    empty = np.zeros_like(a, dtype=dtype, shape=shape)  # can be assigned to, whatever the value is
+    return empty + np.broadcast_to(fill_value, empty.shape).astype(empty.dtype)
 
 
 composed(np.full_like, full_like)

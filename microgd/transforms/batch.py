@@ -167,7 +167,8 @@ def matmul(row: Primitive, values: list[Any], batched: list[bool], params: Param
     x, y = values
     rank_x, rank_y = x.ndim - batched[0], y.ndim - batched[1]
     if not batched[1] and rank_y <= 2:  # the examples are more rows
-        return np.reshape(np.reshape(x, (-1, x.shape[-1])) @ y, (*x.shape[:-1], *y.shape[1:]))
+        rows = np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+        return np.reshape(rows @ y, (*x.shape[:-1], *y.shape[1:]))
     if not batched[0] and rank_x <= 2 and rank_y == 1:
         return y @ x.T if rank_x == 2 else y @ x
     if batched[0] and batched[1] and rank_x == rank_y == 1:
@@ -323,6 +324,9 @@ OF_ONE_EXAMPLE: dict[Callable[..., Any], Callable[..., Any]] = {
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
     np.size: lambda a: a.size,
+    np.einsum_path: lambda *xs, **params: np.einsum_path(
+        *[x.value[0] if isinstance(x, Batched) else x for x in xs], **params
+    ),
     np.result_type: lambda *xs: np.result_type(*[x.value if isinstance(x, Batched) else x for x in xs]),
 }
 

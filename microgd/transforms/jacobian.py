@@ -15,7 +15,7 @@ import numpy as np
 
 from microgd.core.tape import cast, conjugate
 from microgd.core.tree import flatten, leaves_of
-from microgd.errors import DtypeError, OptionError
+from microgd.errors import DtypeError, OptionError, ShapeError
 from microgd.transforms.batch import vmap
 from microgd.transforms.forward import jvp
 from microgd.transforms.reverse import check_positions, grad, positions, vjp
@@ -37,7 +37,8 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: Mode
         either is a container, containers of inputs inside those of outputs; with several ``argnums``, a tuple inside.
 
     Raises:
-        OptionError: another mode. DtypeError: an argument is made of integers, or is complex while the output is real.
+        OptionError: another mode. DtypeError: an argument is made of integers, or is complex while an output is real.
+        ShapeError: there is no array among the arguments, or none in the output.
 
     >>> import numpy as np, microgd as mg
     >>> mg.jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
@@ -68,13 +69,16 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: Mode
         forward = mode == "forward"
         out, other = columns() if forward else vjp(of_primals, *primals)
         outputs, build_out = flatten(out)
-        if is_complex(inputs) and not is_complex(outputs):
+        if not inputs or not outputs:
+            raise ShapeError(f"jacobian: expected arrays in and out, got {len(inputs)} and {len(outputs)}")
+        (ins, from_complex), (outs, to_complex) = kinds(inputs), kinds(outputs)
+        if from_complex and outs - to_complex:
             raise DtypeError(
                 "jacobian: a real function of complex numbers has no complex derivative; differentiate it by the real "
                 "and imaginary parts, or use mg.grad for dL/dx + i dL/dy."
             )
-        fewer = mode is None and sum(sizes(inputs)) < sum(sizes(outputs))
-        if forward or fewer or is_complex(outputs) != is_complex(inputs):
+        columns_only = to_complex and ins - from_complex  # one row would take the real part of its real entries
+        if forward or columns_only or (mode is None and ins < outs):
             matrix = side_by_side(leaves_of(other if forward else columns()[1])).T
         else:
             matrix = conjugate(side_by_side(leaves_of(vmap(other)(build_out(basis(outputs))))))
@@ -111,8 +115,9 @@ def side_by_side(batches: list[Array]) -> Array:
     return np.concatenate([x.reshape(x.shape[0], math.prod(x.shape[1:])) for x in batches], axis=1)
 
 
-def is_complex(leaves: Leaves) -> bool:
-    return any(dtype_of(x).kind == "c" for _, x in leaves)
+def kinds(leaves: Leaves) -> tuple[int, int]:
+    """How many entries there are, and how many of them are complex."""
+    return sum(sizes(leaves)), sum(sizes([leaf for leaf in leaves if dtype_of(leaf[1]).kind == "c"]))
 
 
 def dtype_of(x: Any) -> Any:
