@@ -328,12 +328,13 @@ class TestBadInput:
 
     def test_interrupted(self, tmp_path):
         command = [sys.executable, "-m", "microgd.cli", "fit", "--epochs", "100000000", "--tolerance", "0"]
-        process = subprocess.Popen(
+        with subprocess.Popen(
             command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
-        )
-        time.sleep(3)
-        process.send_signal(signal.SIGINT)
-        _, complaint = process.communicate(timeout=30)
+        ) as process:
+            assert process.stdout.readline().startswith("Data:")  # it is up, and at work
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            _, complaint = process.communicate(timeout=30)
         assert process.returncode == 130
         assert "nothing was written" in complaint
         assert "Traceback" not in complaint

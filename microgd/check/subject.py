@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from microgd.check.evidence import plain
 from microgd.check.kinks import Path, walk
 from microgd.check.trial import parameter_names
 from microgd.check.vectors import Layout
@@ -22,6 +21,7 @@ from microgd.core.tensor import Tensor, tensor
 from microgd.core.tree import flatten, leaves_of
 from microgd.errors import DtypeError, GradientError, ShapeError
 from microgd.transforms.forward import jvp
+from microgd.transforms.record import plain
 from microgd.transforms.reverse import vjp
 
 Array = Any

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from microgd.check.evidence import Graph, Sample, plain
+from microgd.check.evidence import Graph, Sample
 from microgd.core.tape import conjugate
 from microgd.core.tensor import differentiable
 from microgd.core.tree import flatten, tree_map
 from microgd.errors import DtypeError, GraphError
+from microgd.transforms.record import plain
 
 Array = Any
 SPREADS = (0.3, 0.05, 0.005)
