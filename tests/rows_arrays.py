@@ -35,6 +35,7 @@ AS_CALLED |= {
     np.copyto: written(np.copyto),
     np.block: lambda a, b, c, d: np.block([[a, b], [c, d]]),
     np.bincount: lambda x, weights, **options: np.bincount(x, weights, **options),
+    np.sort_complex: lambda a, b: np.abs(np.sort_complex(a + 1j * b) + np.arange(1, 4)),
     np.histogram: lambda *args, **options: np.histogram(*args, **options)[0],
 }
 REFERENCES |= {
@@ -48,6 +49,8 @@ c = {"complex_step": True}
 mask = np.array([[True, False, True], [False, False, True]])
 picks = np.array([[2, 0, 0, 1], [1, 1, 0, 2]])
 weights = np.array([0.5, 1.5, 1.0])
+windows = np.lib.stride_tricks.sliding_window_view
+NUMPY_PADS_BY_DICT = np.lib.NumpyVersion(np.__version__) >= "2.3.0"
 
 ARRANGE = [
     row(np.reshape, A((2, 3)), (3, 2), order="F"),
@@ -112,6 +115,14 @@ ARRANGE = [
     *[row(np.pad, A((3, 2), "even"), (1, 2), mode) for mode in ("mean", "maximum", "minimum", "median")],
     row(np.pad, A((2, 3)), 2, "linear_ramp", end_values=((0.5, 1.0), (2.0, 3.0))),
     row(np.pad, A((4,)), (1, 2), "mean", stat_length=2),
+    *[row(np.pad, A((3, 4)), ((2, 1), (0, 2)), mode, reflect_type="odd") for mode in ("reflect", "symmetric")],
+    row(np.pad, A((1, 3)), 2, "reflect", reflect_type="odd"),
+    *([row(np.pad, A((2, 3)), widths) for widths in ({-1: (1, 2)}, {0: 1, 1: 2})] if NUMPY_PADS_BY_DICT else []),
+    row(windows, A((4,)), 2, **c),
+    row(windows, A((3, 4)), (2, 3)),
+    row(windows, A((2, 4)), (2, 2), (-1, 1)),
+    row(windows, A((2, 3)), 3, -1),
+    row(np.astype, A(), np.float64),
 ]
 
 SELECT = [
@@ -147,6 +158,7 @@ SORTING = [
     row(np.sort, A((3,), "even")),
     row(np.sort, A((3, 2), "even"), axis=0),
     row(np.sort, A((2, 3), "even"), axis=None, stable=True),
+    row(np.sort_complex, A((2, 3), "even"), A((3,))),
     row(np.partition, A((2, 4), "even"), 1),
     row(np.median, A((2, 3), "even")),
     row(np.median, A((2, 2, 2), "even"), axis=(0, -1), keepdims=True),
@@ -197,6 +209,32 @@ CUMULATIVE = [
     row(np.unwrap, A((3, 2), "even"), None, 0, period=1.0),
 ]
 
+RANGES = [
+    row(np.linspace, A((), "low"), A((), "high"), 4, **c),
+    row(np.linspace, A((2, 1)), A((3,)), 3, False, axis=-1, **c),
+    row(np.linspace, 0, A((2,)), 3),
+    row(np.linspace, A(()), [1.0, 2.0], 1),
+    row(np.logspace, A((), "unit"), A((2,), "unit"), 3, **c),
+    row(np.logspace, A((), "unit"), A((), "unit"), 3, False, 2),
+    row(np.logspace, A((2,), "unit"), A((1,), "unit"), 3, True, A((2,), "positive"), axis=-1),
+    row(np.geomspace, A((), "positive"), A((2,), "positive"), 4),
+    row(np.geomspace, A((2, 1), "low"), A((3,), "low"), 3, False, axis=1),
+    row(np.geomspace, 1, A((), "positive"), 1),
+]
+
+APPLIED = [
+    row(np.apply_along_axis, np.sum, 0, A((2, 3)), **c),
+    row(np.apply_along_axis, np.cumsum, -1, A((2, 3))),
+    row(np.apply_along_axis, np.outer, 1, A((2, 2, 2)), np.array([1.0, 2.0])),
+    row(np.apply_along_axis, np.prod, 0, A((3,))),
+    row(np.apply_over_axes, np.sum, A((2, 3, 2)), (0, -1)),
+    row(np.apply_over_axes, np.cumsum, A((2, 3)), 1),
+    row(np.piecewise, A(), [mask, ~mask], [np.sin, 2.0]),
+    row(np.piecewise, A(), [mask], [np.exp, np.cumsum]),
+    row(np.piecewise, A((3,)), mask[0], [np.square]),
+    row(np.piecewise, A(()), [False, True], [np.sin, np.cos]),
+]
+
 STATISTICS = [
     row(np.sum, A((2, 3)), where=mask, **c),
     row(np.mean, A((2, 3)), axis=1, where=mask),
@@ -231,4 +269,4 @@ STATISTICS = [
     row(np.histogram, np.array([0.1, 0.4, 2.0]), [0.0, 0.2, 1.0], None, True, A((3,), "positive")),
 ]
 
-ROWS: list[Row] = [*ARRANGE, *SELECT, *SORTING, *CUMULATIVE, *STATISTICS]
+ROWS: list[Row] = [*ARRANGE, *SELECT, *SORTING, *CUMULATIVE, *RANGES, *APPLIED, *STATISTICS]

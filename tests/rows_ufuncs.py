@@ -79,6 +79,8 @@ ROWS: list[Row] = [
     *OUTER,
     row(np.logaddexp.reduce, A((3, 2))),
     row(np.logaddexp.reduce, A((3, 2)), axis=1, keepdims=True),
+    *[row(f.reduce, A((3, 2), "nonzero"), complex_step=True) for f in (np.subtract, np.divide)],
+    row(np.subtract.reduce, A((2, 3)), axis=-1, keepdims=True),
     *[row(f.accumulate, A((5, 2), "even")) for f in (np.add, np.multiply, np.maximum, np.minimum, np.logaddexp)],
     *[row(f.accumulate, A((2, 3), "even"), axis=-1) for f in (np.maximum, np.minimum, np.logaddexp)],
     *[row(f.at, A((3,), "even"), index, A((4,), "odd")) for f in AT],

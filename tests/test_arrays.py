@@ -280,8 +280,17 @@ def test_what_is_not_supported_says_so():
     x = mg.tensor(np.ones((2, 2)), requires_grad=True)
     with pytest.raises(UnsupportedError, match="no derivative rule; those that have: constant"):
         np.pad(x, 1, "empty")
-    with pytest.raises(UnsupportedError, match="odd"):
-        np.pad(x, 1, "reflect", reflect_type="odd")
+    with pytest.raises(UnsupportedError, match="one reflection, at most 1"):
+        np.pad(x, 2, "reflect", reflect_type="odd")
+    for f in (np.quantile, np.percentile, np.nanquantile, np.nanpercentile):
+        with pytest.raises(UnsupportedError, match=rf"^{f.__name__}: .*'weights'"):
+            f(x, 0.5, weights=np.ones((2, 2)), method="inverted_cdf")
+    with pytest.raises(ValueError, match="2 constants for 3 integrals"):
+        np.polyint(x[0], 3, [1.0, 2.0])
+    with pytest.raises(ValueError, match="1 functions for 2 conditions"):
+        np.piecewise(x, [x > 1, x < 0], [np.sin])
+    with pytest.raises(ValueError, match="a window of 3 on axis 0, which has 2 entries"):
+        np.lib.stride_tricks.sliding_window_view(x, 3, 0)
     with pytest.raises(UnsupportedError, match="how the numbers lie in memory"):
         np.ravel(x, order="K")
     with pytest.raises(UnsupportedError, match="needs initial="):

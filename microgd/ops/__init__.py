@@ -2,6 +2,7 @@
 
 from microgd.core.primitive import LATE
 from microgd.ops import (
+    applying,
     arrange,
     cumulative,
     decompositions,
@@ -12,7 +13,9 @@ from microgd.ops import (
     interpolation,
     linalg,
     padding,
+    polynomials,
     products,
+    ranges,
     reduce,
     select,
     shape,
@@ -23,6 +26,7 @@ from microgd.ops import (
 )
 
 __all__ = [
+    "applying",
     "arrange",
     "cumulative",
     "decompositions",
@@ -33,7 +37,9 @@ __all__ = [
     "interpolation",
     "linalg",
     "padding",
+    "polynomials",
     "products",
+    "ranges",
     "reduce",
     "select",
     "shape",

@@ -112,6 +112,23 @@ composed(np.append, append)
 composed(np.resize, resize)
 
 
+def sliding_window_view(x: Any, window_shape: Any, axis: Any = None) -> Any:
+    """Every window of neighbours, along new axes at the end; in a new array, where NumPy shows the old one."""
+    sizes = np.atleast_1d(window_shape).tolist()
+    along = range(x.ndim) if axis is None else np.atleast_1d(axis).tolist()
+    if len(sizes) != len(along):
+        raise ValueError(f"sliding_window_view: {len(sizes)} window sizes for {len(along)} axes; expected one for each")
+    for size, k in zip(sizes, [normalize_axis_index(k, x.ndim) for k in along], strict=True):
+        count = x.shape[k] - size + 1
+        if size < 0 or count < 1:
+            raise ValueError(f"sliding_window_view: a window of {size} on axis {k}, which has {x.shape[k]} entries")
+        x = np.moveaxis(np.take(x, np.arange(count)[:, None] + np.arange(size), k), k + 1, -1)
+    return x
+
+
+composed(np.lib.stride_tricks.sliding_window_view, sliding_window_view)
+
+
 def depth(nested: Any) -> int:
     """How many lists are around one array."""
     return 1 + depth(nested[0]) if isinstance(nested, list) else 0

@@ -87,10 +87,10 @@ def ifftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Any:
 
 def rfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Any:
     *others, (n, axis) = steps(a, s, axes)
-    a = np.fft.rfft(a, n, axis, norm)
-    for n, axis in reversed(others):
-        a = np.fft.fft(a, n, axis, norm)
-    return a
+    spectrum = np.fft.rfft(a, n, axis, norm)
+    for n, axis in reversed(others):  # an axis that comes twice is filled up to the length of the signal
+        spectrum = np.fft.fft(spectrum, a.shape[axis] if n is None else n, axis, norm)
+    return spectrum
 
 
 def irfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Any:

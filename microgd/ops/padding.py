@@ -7,6 +7,7 @@ before is computed: a constant, a ramp, or a statistic of the nearest entries; w
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from microgd.core.primitive import composed
 from microgd.errors import UnsupportedError
@@ -30,17 +31,45 @@ def ahead(x: Any, width: int, axis: int, mode: Any, setting: Any) -> Any:
     return setting + (x[at(slice(1), axis, x.ndim)] - setting) * steps
 
 
+def widths(pad_width: Any, ndim: int) -> Any:
+    """One (before, after) per axis; an axis that a dict leaves out is not padded."""
+    if not isinstance(pad_width, dict):
+        return np.broadcast_to(pad_width, (ndim, 2)).tolist()
+    pairs = [[0, 0]] * ndim
+    for axis, width in pad_width.items():
+        pairs[normalize_axis_index(axis, ndim)] = np.broadcast_to(width, 2).tolist()
+    return pairs
+
+
+def turned(array: Any, reflected: Any, before: int, after: int, axis: int, mode: Any) -> Any:
+    """Reflection of type "odd": through the entry at the edge, which lies half way to the mirror image."""
+    length = array.shape[axis]
+    furthest = length - (mode == "reflect")
+    if max(before, after) > furthest:
+        raise UnsupportedError(
+            f"pad: reflect_type='odd' by {max(before, after)} on axis {axis} with {length} entries; the "
+            f"derivative rule holds for one reflection, at most {furthest}. Pad less, or pad the answer again."
+        )
+    first, last = array[at(slice(1), axis, array.ndim)], array[at(slice(-1, None), axis, array.ndim)]
+    head = 2 * first - reflected[at(slice(before), axis, array.ndim)]
+    tail = 2 * last - reflected[at(slice(before + length, None), axis, array.ndim)]
+    return np.concatenate([head, array, tail], axis)
+
+
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
-    if mode not in (*ENTRIES, *STATISTICS, *SETTINGS) or options.get("reflect_type") == "odd":
+    odd = options.get("reflect_type") == "odd"
+    if mode not in (*ENTRIES, *STATISTICS, *SETTINGS) or (odd and mode not in ("reflect", "symmetric")):
         raise UnsupportedError(
             f"pad: mode={mode!r} {options or ''} has no derivative rule; those that have: {', '.join(SETTINGS)}, "
-            f"{', '.join([*ENTRIES, *STATISTICS])}, and reflections of type 'even'."
+            f"{', '.join([*ENTRIES, *STATISTICS])}; 'reflect' and 'symmetric' take reflect_type."
         )
     name, default = SETTINGS.get(mode, ("stat_length", None))
     settings = np.broadcast_to(options.get(name, default), (array.ndim, 2))
-    for axis, (before, after) in enumerate(np.broadcast_to(pad_width, (array.ndim, 2)).tolist()):
+    for axis, (before, after) in enumerate(widths(pad_width, array.ndim)):
         if mode in ENTRIES:
-            array = np.take(array, np.pad(np.arange(array.shape[axis]), (before, after), mode), axis)
+            padded = np.take(array, np.pad(np.arange(array.shape[axis]), (before, after), mode), axis)
+            several = array.shape[axis] > 1  # NumPy repeats a single entry, whatever the type of reflection
+            array = turned(array, padded, before, after, axis, mode) if odd and several else padded
         else:
             head = ahead(array, before, axis, mode, settings[axis, 0])
             tail = ahead(np.flip(array, axis), after, axis, mode, settings[axis, 1])
@@ -48,4 +77,4 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
     return array
 
 
-composed(np.pad, pad, note="not of mode 'empty', nor of reflect_type 'odd'")
+composed(np.pad, pad, note="not of mode 'empty'; reflect_type 'odd' as far as one reflection")

@@ -138,13 +138,4 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
 composed(np.correlate, correlate, note="conjugates the second operand")
 
 
-def polyval(p: Any, x: Any) -> Any:
-    """Horner's scheme, highest power first."""
-    value = np.zeros_like(x)
-    for coefficient in p:
-        value = value * x + coefficient
-    return value
-
-
-composed(np.polyval, polyval)
 flat(np.einsum_path)

@@ -89,6 +89,7 @@ elementwise(
     ),
     forward=lambda a, dtype: a.astype(dtype),
 )
+composed(np.astype, lambda x, dtype, /, *, copy=True: x.astype(dtype))
 
 
 def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None) -> Any:

@@ -32,7 +32,14 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect") -> An
     return np.take_along_axis(a, np.argpartition(a, kth, axis=axis, kind=kind), axis)
 
 
+def sort_complex(a: Any) -> Any:
+    """By the real part, then by the imaginary one; the answer is complex in any case."""
+    a = np.sort(a)
+    return a if a.dtype.kind == "c" else a.astype(np.complex64 if a.dtype.char in "bhBH" else np.complex128)
+
+
 composed(np.sort, sort)
+composed(np.sort_complex, sort_complex)
 composed(np.partition, partition)
 
 
@@ -71,19 +78,27 @@ def quantile_among(
     return np.moveaxis(between, -1, 0).reshape((*np.shape(q), *sizes))
 
 
-def quantile(a: Any, q: Any, axis: Any = None, **options: Any) -> Any:
+def quantile(a: Any, q: Any, axis: Any = None, *, method: Any = "linear", keepdims: Any = False) -> Any:
     """Quantiles; NaN where there is a NaN, as NumPy has it."""
-    found = quantile_among(lambda x: x.shape[-1], a, q, axis, **options)
-    return np.where(np.any(np.isnan(a), axis=axis, keepdims=options.get("keepdims", False)), np.nan, found)
+    found = quantile_among(lambda x: x.shape[-1], a, q, axis, method=method, keepdims=keepdims)
+    return np.where(np.any(np.isnan(a), axis=axis, keepdims=keepdims), np.nan, found)
 
 
-def nanquantile(a: Any, q: Any, axis: Any = None, **options: Any) -> Any:
+def nanquantile(a: Any, q: Any, axis: Any = None, *, method: Any = "linear", keepdims: Any = False) -> Any:
     """Sorting puts NaN behind the numbers, so it is enough to count those."""
-    return quantile_among(lambda x: np.sum(~np.isnan(x), axis=-1, keepdims=True), a, q, axis, **options)
+    return quantile_among(
+        lambda x: np.sum(~np.isnan(x), axis=-1, keepdims=True), a, q, axis, method=method, keepdims=keepdims
+    )
 
 
-def hundredth(q: Any) -> Any:
-    return q / 100 if np.ndim(q) == 0 else shaped(q) / 100
+def in_percent(quantile: Any) -> Any:
+    """A function of shares as one of percentages."""
+
+    def percentile(a: Any, q: Any, axis: Any = None, *, method: Any = "linear", keepdims: Any = False) -> Any:
+        share = q / 100 if np.ndim(q) == 0 else shaped(q) / 100
+        return quantile(a, share, axis, method=method, keepdims=keepdims)
+
+    return percentile
 
 
 def median(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
@@ -93,7 +108,7 @@ def median(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
 
 composed(np.quantile, quantile, note="q too, by method 'linear'")
 composed(np.nanquantile, nanquantile, note="by method 'linear'")
-composed(np.percentile, lambda a, q, axis=None, **options: np.quantile(a, hundredth(q), axis, **options))
-composed(np.nanpercentile, lambda a, q, axis=None, **options: np.nanquantile(a, hundredth(q), axis, **options))
+composed(np.percentile, in_percent(np.quantile))
+composed(np.nanpercentile, in_percent(np.nanquantile))
 composed(np.median, median)
 composed(np.nanmedian, lambda a, axis=None, *, keepdims=False: np.nanquantile(a, 0.5, axis, keepdims=keepdims))

@@ -16,6 +16,7 @@ from microgd.errors import DetachError
 from microgd.ops.elementwise import TIES, lead
 from microgd.ops.guard import times
 from microgd.ops.index import plain, scatter
+from microgd.ops.shape import at as at_axis
 from microgd.ops.special import logsumexp
 
 # ---- outer: every entry of the one with every entry of the other ------------------------------------------
@@ -44,6 +45,21 @@ declare_outer()
 # ---- reduce: beside those that np.sum, np.prod, np.max and np.min stand for ---------------------------------
 
 composed(np.logaddexp.reduce, lambda array, axis=0, keepdims=False: logsumexp(array, axis, keepdims))
+
+
+def from_first(ufunc: Any, gathered: Callable[..., Any]) -> Callable[..., Any]:
+    """``reduce`` of an inverse operation: the first entry, and all the others ``gathered`` against it."""
+
+    def body(array: Any, axis: Any = 0, keepdims: Any = False) -> Any:
+        first, others = array[at_axis(slice(1), axis, array.ndim)], array[at_axis(slice(1, None), axis, array.ndim)]
+        answer = ufunc(first, gathered(others, axis=axis, keepdims=True))
+        return answer if keepdims else np.squeeze(answer, axis)
+
+    return body
+
+
+composed(np.subtract.reduce, from_first(np.subtract, np.sum))
+composed(np.divide.reduce, from_first(np.divide, np.prod))
 flat(np.logical_and.reduce, np.logical_or.reduce, signature="array, axis=0, keepdims=False")
 
 # ---- accumulate: the same for every beginning of an axis ----------------------------------------------------
