@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import microgd as mg
-from microgd.errors import OptionError, ShapeError
+from microgd.errors import DtypeError, OptionError, ShapeError
 from microgd.nn import Linear, Module, Sequential
 
 X = np.array([[0.5, -1.0], [2.0, 0.3], [-0.7, 0.9]])
@@ -198,6 +198,17 @@ def test_models_are_copied_and_pickled():
     for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
         assert other.parameters()[0] is not net.parameters()[0]
         np.testing.assert_array_equal(other(X).data, net(X).data)
+
+
+def test_parameters_are_saved_by_name(tmp_path):
+    net, other = Net(0), Net(1)
+    with pytest.raises(DtypeError, match=r"named_parameters\(\)"):
+        mg.save(tmp_path / "net.npz", net)
+    mg.save(tmp_path / "net.npz", net.named_parameters())
+    stored = mg.load(tmp_path / "net.npz")
+    for path, p in other.named_parameters().items():
+        p.data = stored[path].data
+    np.testing.assert_array_equal(other(X).data, net(X).data)
 
 
 def test_a_model_prints_its_parts():
