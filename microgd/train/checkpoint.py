@@ -86,8 +86,8 @@ def encoded(obj: Any, arrays: dict[str, Any], path: str) -> Any:
     value = obj.data if isinstance(obj, Tensor) else obj
     if not isinstance(value, np.ndarray | np.generic) or value.dtype.hasobject:
         raise DtypeError(
-            f"save: {path or 'the object'} is a {type(obj).__name__}; expected arrays, numbers, text, None (of a model, "
-            f"model.named_parameters())"
+            f"save: {path or 'the object'} is a {type(obj).__name__}; expected arrays, numbers, text, None, or of a "
+            f"model its named_parameters()"
         )
     name = f"array{len(arrays)}"
     arrays[name] = value
