@@ -27,6 +27,11 @@ def relu(x: Any) -> Any:
     return np.maximum(x, 0)
 
 
+def spare(x: Any) -> Any:
+    """The memory of a temporary for what is made of it: large arrays are dear to allocate. Numbers have none."""
+    return x if type(x) is np.ndarray and x.dtype.kind == "f" else None
+
+
 @dispatching
 def sigmoid(x: Any) -> Any:
     """Logistic function, 1 / (1 + exp(-x)), without overflow on either side.
@@ -36,7 +41,10 @@ def sigmoid(x: Any) -> Any:
     array([0. , 0.5, 1. ])
     """
     with np.errstate(over="ignore"):  # exp(1000) is infinite, and 1 / (1 + inf) the right answer
-        return 1 / (1 + np.exp(-x))
+        e = -x
+        e = np.exp(e, out=spare(e))
+        e += 1
+        return np.reciprocal(e, out=spare(e))
 
 
 @dispatching
@@ -58,7 +66,10 @@ def log_loss(x: Any, y: Any) -> Any:
     >>> log_loss(np.array([-1000.0, 0.0, 1000.0]), 1.0).round(4).tolist()
     [1000.0, 0.6931, 0.0]
     """
-    return np.maximum(x, 0) - y * x + np.log1p(np.exp(-np.abs(x)))
+    loss = np.maximum(x, 0) - y * x
+    e = -np.abs(x)
+    e = np.exp(e, out=spare(e))
+    return np.add(loss, np.log1p(e, out=spare(e)), out=spare(loss))
 
 
 @dispatching
