@@ -55,12 +55,15 @@ def turn(seconds: float) -> float:
     """Seconds per call, over as many calls as fill ``seconds``.
 
     A pause comes first, because the idle threads of OpenBLAS and OpenMP keep a processor busy for some time after
-    the runner before is done. The first call is not counted, except to see how many are needed: it warms the
-    caches. The collector is run once before, and stays on during the calls.
+    the runner before is done. The first call is not counted, except to see how many are needed, nor are as many again
+    where they are short: they warm the caches and wake the clock and the threads, which takes some milliseconds. The
+    collector is run once before, and stays on during the calls.
     """
     gc.collect()
     sleep(REST)
     calls = max(1, round(seconds / timed(1)))
+    if calls > 1:
+        timed(calls)
     return timed(calls) / calls
 
 
