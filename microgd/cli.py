@@ -39,7 +39,8 @@ from microgd.check.exercises import Finding, Result
 from microgd.check.grading import Report, grade
 from microgd.data import BUNDLED, Table, open_csv
 from microgd.errors import DataError, MicrogdError, OptionError
-from microgd.train.checkpoint import load, replacing, save
+from microgd.files import replacing
+from microgd.train.checkpoint import load, save
 from microgd.train.regression import Fitted, Model, Settings, descend, probability
 
 STATES = {

@@ -14,7 +14,7 @@ import microgd
 PACKAGE = Path(microgd.__file__).parent
 ROOT = PACKAGE.parent
 FLOORS = [
-    {"errors"},
+    {"errors", "files"},
     {"core"},
     {"ops"},
     {"transforms"},

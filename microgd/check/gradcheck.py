@@ -131,9 +131,7 @@ class Probe:
                 break
             verdict[:, c], value[:, c] = self.closer(c, automatic[:, c], largest[:, c], verdict[:, c], value[:, c])
         bent = (self.numeric.bend > 0.01 * largest + 4 * self.numeric.error).any(axis=0)
-        for c in np.flatnonzero(
-            bent[: len(self.places)]
-        ).tolist():  # as |x| at 0, where a difference agrees by symmetry
+        for c in np.flatnonzero(bent[: len(self.places)]).tolist():  # as |x| at 0: symmetric differences agree
             if c not in self.kinks and (at := self.parted(self.direction(c), self.first(c))):
                 self.kinks[c] = Kink(self.subject.inputs.name(self.places[c]), *at, 0.0)
         return Table(automatic, value, verdict)

@@ -93,6 +93,13 @@ def unsupported(row: Primitive, error: Exception) -> UnsupportedError:
     )
 
 
+def innermost(x: Any) -> Any:
+    """The array inside however many boxes."""
+    while isinstance(x, Box):
+        x = x.value
+    return x
+
+
 def dispatching(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a function that NumPy lacks a primitive: on boxes it dispatches, on plain arrays it just runs."""
     from functools import wraps

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from microgd.core.box import innermost
 from microgd.core.primitive import FREED, LEAF, OPERANDS, Primitive
 from microgd.core.watch import origin, tell_backward, watchers
 from microgd.errors import GraphError, ShapeError
@@ -65,9 +66,8 @@ def sweep(
         cotangents[number] = cotangents[number] + g if number in cotangents else g
     newest_first = [-number for number in nodes]
     heapify(newest_first)
-    kept = []
     invalid: list[Any] = []  # what NumPy says after 0 * inf; asking for it costs nothing
-    masked = False  # behind a mask values may be NaN, and of 0 * NaN nothing is said
+    kept, masked = [], False  # behind a mask values may be NaN, and of 0 * NaN nothing is said
     # An infinite derivative is an answer here, not a surprise.
     with np.errstate(all="ignore", invalid="call", call=lambda *said: invalid.append(said)):
         while newest_first:
@@ -88,7 +88,7 @@ def sweep(
                 parent = edge[0]
                 d = rules[edge[1]](g, *(edge[2:] if lift is None else lifted(node, edge, lift)))
                 if (invalid or masked) and row.form == "elementwise" and holds_nan(d):
-                    d = zero_wins(d, g, rules[edge[1]], edge[2:])
+                    d = zero_wins(d, g, rules[edge[1]](np.ones_like(g), *edge[2:]))
                     invalid.clear()
                 if type(d) is not np.float64 or parent[DTYPE] is not FLOAT64 or parent[SHAPE]:
                     if d.shape != parent[SHAPE] or d.dtype is not parent[DTYPE]:
@@ -136,17 +136,18 @@ def lifted(node: Node, edge: tuple[Any, ...], lift: Callable[[Any, Node], Any]) 
             yield value
 
 
-def holds_nan(d: Any) -> bool:
-    """Whether a cotangent holds a NaN, inside however many boxes."""
-    while hasattr(d, "value"):
-        d = d.value
-    return bool(np.isnan(np.add.reduce(d, axis=None)))
+def holds_nan(x: Any) -> bool:
+    """Whether a NaN is among the numbers, inside however many boxes; their sum is then NaN too."""
+    x = innermost(x)
+    total = x if isinstance(x, float) else np.add.reduce(x, axis=None)
+    return bool(total != total)
 
 
-def zero_wins(d: Any, g: Any, rule: Callable[..., Any], saved: Iterable[Any]) -> Any:
-    """A product of ``g`` and a local derivative with 0 for NaN wherever one of the two is exactly 0."""
-    zero = np.equal(g, 0) | np.equal(rule(np.ones_like(g), *saved), 0)
-    return np.where(np.isnan(d) & zero, 0, d)
+def zero_wins(product: Any, *factors: Any) -> Any:
+    """A product with 0 for NaN wherever one of its factors is exactly 0."""
+    if not holds_nan(product):
+        return product
+    return np.where(np.isnan(product) & (sum([np.equal(x, 0) for x in factors]) != 0), 0, product)[()]
 
 
 def fit(d: Any, parent: Node, node: Node) -> Any:

@@ -337,8 +337,8 @@ class Tensor(Box):
         return f"tensor({body}{kind}{', requires_grad=True' if self.requires_grad else ''})"
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        traced = self.node is not None and self.level % 1 == 0  # the input of a transform, not made by hand
-        if traced or not self.is_leaf or isinstance(self.value, Box):
+        # A level without a half is that of a transform, whose input was not made by hand.
+        if not self.is_leaf or isinstance(self.value, Box) or (self.node is not None and self.level % 1 == 0):
             raise DetachError(
                 "copy or pickle of a tensor: only leaves made by hand can be copied; the copy of any other would lose "
                 "its history in silence. Use it as it is (values never change), or copy t.detach()."

@@ -8,7 +8,6 @@ the tooltip. It needs no program but a browser.
 from __future__ import annotations
 
 import html
-import os
 import re
 import sys
 import textwrap
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from microgd.errors import OptionError
+from microgd.files import replacing
 from microgd.graph.groups import collapsed
 from microgd.graph.layout import Layout, Point, layout
 from microgd.graph.summary import clipped, nested, number, summary
@@ -91,12 +91,8 @@ class Drawing:
         if path.suffix not in writers:
             raise OptionError(f"save: expected a name that ends in {', '.join(writers)}, got {path.name!r}")
         text = writers[path.suffix]()
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            beside.write_text(text, encoding="utf-8")
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
     def _repr_html_(self) -> str:
         return f'<div style="overflow:auto;max-height:{TALLEST}px;background:#fff">{self.to_svg()}</div>'

@@ -12,6 +12,7 @@ import numpy as np
 
 from microgd.core.box import dispatching
 from microgd.core.primitive import elementwise, primitive
+from microgd.core.tape import zero_wins
 
 ZERO = np.float64(0.0)
 
@@ -22,20 +23,10 @@ def gate(g: Any, passes: Any) -> Any:
     if type(g) is np.float64 and type(passes) is np.bool_:
         return g if passes else ZERO
     if type(g) is np.ndarray and type(passes) is np.ndarray and g.dtype.char in "fd" and passes.dtype == bool:
-        # -1 has all bits set and 0 has none. np.where says the same, and takes twenty times as long: the processor
+        # -1 has all bits set and 0 has none. np.where says the same, and takes many times as long: the processor
         # guesses which branch comes next, and for a mask without a pattern guesses wrong.
         return (g.view(f"i{g.itemsize}") & -passes.view("i1")).view(g.dtype)
     return np.where(passes, g, 0)
-
-
-def zero_wins(product: Any, *factors: Any) -> Any:
-    """``product`` with 0 wherever one of its factors is exactly 0; looks closer only if there is a NaN."""
-    if isinstance(product, float):
-        if product == product:
-            return product
-    elif isinstance(product, np.ndarray) and not np.isnan(np.add.reduce(product, axis=None)):
-        return product
-    return np.where(sum([np.equal(factor, 0) for factor in factors]), np.zeros_like(product), product)[()]
 
 
 @dispatching

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from microgd.core.box import Box
+from microgd.core.box import innermost
 from microgd.core.primitive import composed, elementwise, flat, general
 from microgd.ops.reduce import axes
 from microgd.ops.shape import shaped
@@ -24,10 +24,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: Any = False
         weights = np.transpose(weights, np.argsort(along))
         weights = weights.reshape([n if k in along else 1 for k, n in enumerate(a.shape)])
     total = np.sum(np.broadcast_to(weights, a.shape), axis, keepdims=keepdims)
-    known = total
-    while isinstance(known, Box):
-        known = known.value
-    if np.any(known == 0):
+    if np.any(innermost(total) == 0):
         raise ZeroDivisionError("average: the weights sum to 0, so there is nothing to divide by")
     mean = np.sum(a * weights, axis, keepdims=keepdims) / total
     return (mean, total) if returned else mean

@@ -98,9 +98,8 @@ class Flat:
             raise DtypeError(f"step: {name} is {p.dtype}, its gradient {g.dtype}; convert one of them with .astype")
         g = np.ascontiguousarray(g).reshape(-1)
         numbers = pairs(g)
-        if not isfinite(numbers.dot(numbers)) and not np.all(
-            np.isfinite(g)
-        ):  # the square of a finite gradient may overflow
+        # The square of a finite gradient may overflow, so a second look is needed.
+        if not isfinite(numbers.dot(numbers)) and not np.all(np.isfinite(g)):
             bad = g.size - np.count_nonzero(np.isfinite(g))
             raise NonFiniteError(
                 f"step: the gradient of {name}, shape {p.shape}, has {bad} entries that are NaN or infinite; nothing "

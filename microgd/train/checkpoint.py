@@ -7,11 +7,7 @@ temporary name in the same folder, flushed to disk and renamed, so that a crash 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +15,7 @@ import numpy as np
 
 from microgd.core.tensor import Tensor, tensor
 from microgd.errors import DataError, DtypeError
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary file beside ``path`` that takes its place when the block ends well, and vanishes otherwise."""
-    path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    try:
-        yield Path(name)
-        with open(name, "rb") as written:
-            os.fsync(written.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+from microgd.files import replacing
 
 
 def save(path: str | Path, obj: Any) -> None:

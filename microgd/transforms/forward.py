@@ -81,7 +81,7 @@ def push_elementwise(row: Primitive, ans: Array, values: list[Any], tangents: li
                 _, _, *saved = row.keeps[i](None, i, ans, *values, **params)
                 terms.append(row.rules[i](t, *saved))
                 if invalid:
-                    terms[-1] = zero_wins(terms[-1], t, row.rules[i], saved)
+                    terms[-1] = zero_wins(terms[-1], t, row.rules[i](np.ones_like(t), *saved))
                     invalid.clear()
     return summed(terms)
 
