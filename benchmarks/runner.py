@@ -8,7 +8,7 @@ work being done is the module's one variable. They know nothing of rounds or of 
 import gc
 import importlib
 from collections.abc import Sequence
-from time import perf_counter, sleep
+from time import perf_counter, process_time, sleep
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,10 @@ from benchmarks import THREADS
 from benchmarks.work.base import Run, Work
 
 SEED = 0
-REST = 0.05  # seconds
+KEPT = 31 << 20
+"""Bytes of a block that every runner frees before it begins, as ``import microgd`` does: glibc keeps freed memory or
+gives it back to the system depending on the largest block that was ever freed (mallopt(3), M_MMAP_THRESHOLD), and the
+times of large arrays would differ by a factor of two with the works that came before."""
 run: Run
 
 
@@ -30,6 +33,7 @@ def prepare(work: Work, runner: str) -> str | None:
         module = importlib.import_module(runner)
     except ImportError as error:
         return f"not installed ({error})"
+    np.empty(KEPT, dtype="u1")
     if runner == "torch":
         module.set_num_threads(THREADS)
     elif runner == "jax":
@@ -54,17 +58,26 @@ def plain(values: Sequence[Any]) -> list[Any]:
 def turn(seconds: float) -> float:
     """Seconds per call, over as many calls as fill ``seconds``.
 
-    A pause comes first, because the idle threads of OpenBLAS and OpenMP keep a processor busy for some time after
-    the runner before is done. The first call is not counted, except to see how many are needed, nor are as many again
-    where they are short: they warm the caches and wake the clock and the threads, which takes some milliseconds. The
-    collector is run once before, and stays on during the calls.
+    The first call is not counted, except to see how many are needed, nor are as many again where they are short: they
+    warm the caches and wake the clock and the threads, which takes some milliseconds. The collector is run once
+    before, and stays on during the calls.
     """
     gc.collect()
-    sleep(REST)
     calls = max(1, round(seconds / timed(1)))
     if calls > 1:
         timed(calls)
-    return timed(calls) / calls
+    result = timed(calls) / calls
+    fall_asleep()
+    return result
+
+
+def fall_asleep() -> None:
+    """Wait until this process uses no processor. The idle threads of OpenBLAS wait for more work at full speed for a
+    tenth of a second, and would do so in the turn of the runner that comes next."""
+    before = -1.0
+    while process_time() - before > 0.001:
+        before = process_time()
+        sleep(0.01)
 
 
 def timed(calls: int) -> float:

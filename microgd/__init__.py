@@ -1,4 +1,6 @@
-"""microgd: gradient descent, whole. The public names, and nothing else."""
+"""microgd: gradient descent, whole. The public names, and a word to the allocator."""
+
+import numpy as _np
 
 from microgd import data, errors, nn, optim
 from microgd.catalogue import supported
@@ -22,6 +24,11 @@ from microgd.transforms.nonfinite import detect_nonfinite
 from microgd.transforms.reverse import grad, stop_gradient, value_and_grad, vjp
 
 __version__ = "0.1.0"
+
+# Every operation makes an array. The C library of Linux gives large ones back to the system when they are freed, and
+# takes the next one in again page by page, which can cost more than computing it. Once it has freed one large block it
+# keeps memory of up to twice that size (mallopt(3), M_MMAP_THRESHOLD), so here is one. Elsewhere it does no harm.
+_np.empty(31 << 20, dtype="u1")
 
 __all__ = [
     "Diagnosis",
