@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from microgd.core.primitive import composed
+from microgd.core.tensor import differentiable
 from microgd.ops.index import scatter
+from microgd.ops.shape import KEPT
 
 
 def along_diagonal(rows: int, columns: int, offset: int) -> slice:
@@ -61,11 +63,11 @@ def vander(x: Any, N: Any = None, increasing: Any = False) -> Any:
     """Powers of the entries side by side, the highest first."""
     if x.ndim != 1:
         raise ValueError(f"vander: expected a vector, got shape {x.shape}")
-    x = x.astype(np.promote_types(x.dtype, int))
+    x = x if differentiable(x) else x.astype(np.promote_types(x.dtype, int))
     powers = range(len(x) if N is None else N)
     if not powers:
         return np.zeros_like(x, shape=(len(x), 0))
     return np.stack([x**k for k in (powers if increasing else reversed(powers))], axis=-1)
 
 
-composed(np.vander, vander)
+composed(np.vander, vander, note=KEPT)

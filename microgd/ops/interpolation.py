@@ -6,12 +6,12 @@ import numpy as np
 
 from microgd.core.primitive import composed
 from microgd.ops.select import take
-from microgd.ops.shape import shaped
+from microgd.ops.shape import KEPT, inexact, shaped
 
 
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """At a knot the slope is that of the piece on its right; beyond the ends it is 0."""
-    x, xp, fp = (shaped(a).astype(np.float64) if shaped(a).dtype.kind != "c" else a for a in (x, xp, fp))
+    x, xp, fp = (inexact(shaped(a)) for a in (x, xp, fp))
     if period is not None:
         if period == 0:
             raise ValueError("interp: period=0; give the length after which the function repeats")
@@ -32,4 +32,4 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     return np.where(x < xp[0], below, np.where(x > xp[-1], above, inside))
 
 
-composed(np.interp, interp, note="in x, xp and fp; at a knot, the slope on its right")
+composed(np.interp, interp, note=f"in x, xp and fp; at a knot, the slope on its right; {KEPT}")

@@ -8,11 +8,20 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from microgd.core.box import Box, dispatching
 from microgd.core.primitive import composed, elementwise, flat, linear
+from microgd.core.tensor import differentiable
 
 
 def shaped(x: Any) -> Any:
     """``x`` as something with a shape: numbers and lists of them become arrays."""
     return x if hasattr(x, "shape") else np.asarray(x)
+
+
+KEPT = "float32 stays float32, where NumPy widens it"
+
+
+def inexact(x: Any) -> Any:
+    """``x`` as it is, or whole numbers in double precision."""
+    return x if differentiable(x) else x.astype(np.float64)
 
 
 def at(part: Any, axis: int, ndim: int) -> Any:

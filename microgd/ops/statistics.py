@@ -10,7 +10,7 @@ import numpy as np
 from microgd.core.box import innermost
 from microgd.core.primitive import composed, elementwise, flat, general
 from microgd.ops.reduce import axes
-from microgd.ops.shape import shaped
+from microgd.ops.shape import KEPT, inexact, shaped
 
 
 def average(a: Any, axis: Any = None, weights: Any = None, returned: Any = False, *, keepdims: Any = False) -> Any:
@@ -47,11 +47,13 @@ def cov(
         return np.transpose(x) if not rowvar and np.ndim(x) > 1 else np.atleast_2d(x)
 
     x = rows(m) if y is None else np.concatenate([rows(m), rows(y)])
-    x = x.astype(np.result_type(x.dtype, np.float64) if dtype is None else dtype)
+    x = inexact(x) if dtype is None else x.astype(dtype)
     ddof = (0 if bias else 1) if ddof is None else ddof
-    weights = 1 if fweights is None else shaped(fweights)
-    weights = weights if aweights is None else weights * shaped(aweights)
-    weights = np.broadcast_to(weights, x.shape[1:])
+    weights = shaped(1 if fweights is None else fweights)
+    if aweights is not None:
+        aweights = shaped(aweights).astype(np.real(x).dtype)
+        weights = weights * aweights
+    weights = np.broadcast_to(weights, x.shape[1:]).astype(np.real(x).dtype)
     total = np.sum(weights)
     lost = ddof if aweights is None else ddof * np.sum(weights * aweights) / total
     deviations = x - np.sum(x * weights, axis=1, keepdims=True) / total
@@ -69,8 +71,8 @@ def corrcoef(x: Any, y: Any = None, rowvar: Any = True, *, dtype: Any = None) ->
 
 
 composed(np.average, average)
-composed(np.cov, cov)
-composed(np.corrcoef, corrcoef)
+composed(np.cov, cov, note=KEPT)
+composed(np.corrcoef, corrcoef, note=KEPT)
 
 
 def over_numbers(reduction: Any) -> Any:
@@ -107,7 +109,21 @@ elementwise(
     ),
 )
 
-general(np.bincount, None, lambda g, x: g[x], signature="x, weights=None, minlength=0", note="in the weights")
+
+def bincount(x: Any, weights: Any, minlength: Any) -> Any:
+    """How often every whole number occurs, or the weights that fall on it."""
+    counts = np.bincount(x, weights, minlength)
+    return counts if weights is None else counts.astype(inexact(shaped(weights)).dtype)
+
+
+general(
+    np.bincount,
+    None,
+    lambda g, x: g[x],
+    signature="x, weights=None, minlength=0",
+    forward=bincount,
+    note=f"in the weights; {KEPT}",
+)
 flat(np.digitize, np.histogram_bin_edges, batch="loop")
 
 

@@ -7,16 +7,19 @@ watched.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from microgd.core.box import Box
 from microgd.core.primitive import Primitive
-from microgd.core.tape import EDGES, ORIGIN, ROW, Node
+from microgd.core.tape import EDGES, ORIGIN, ROW, Node, sweep
 from microgd.core.watch import Watcher, origin, watching
 from microgd.errors import NonFiniteError
+from microgd.transforms.forward import PUSHES
 
 REMEDIES = {
     "log": "the logarithm of 0 is -inf and of a negative number NaN. Keep its argument positive, as by "
@@ -59,7 +62,7 @@ class Detector(Watcher):
 
     def forward(self, row: Primitive, operands: Any, params: dict[str, Any], answer: Any) -> None:
         """Stop if an operation gave a number that is not finite."""
-        if not nonfinite(answer):
+        if not nonfinite(answer) or inside_a_rule():
             return
         inputs = [describe(f"operand {k}", x) for k, x in enumerate(operands)]
         came_in = [k for k, x in enumerate(operands) if nonfinite(x)]
@@ -98,16 +101,36 @@ class Detector(Watcher):
         )
 
 
-def nonfinite(x: Any) -> bool:
-    """Whether a plain array or number holds a NaN or an infinity; boxes are looked at one level down."""
-    return (
-        isinstance(x, np.ndarray | np.inexact | float) and np.asarray(x).dtype.kind in "fc" and not np.isfinite(x).all()
-    )
+def inside_a_rule() -> bool:
+    """Whether this operation is part of a derivative rule: then the rule's result will be looked at, under the name of
+    the operation that the user wrote."""
+    frame, rules = sys._getframe(1), {sweep.__code__, *[push.__code__ for push in PUSHES.values()]}
+    while frame.f_back and frame.f_code not in rules:
+        frame = frame.f_back
+    return frame.f_code in rules
+
+
+def unboxed(x: Any) -> list[Any]:
+    """What is inside however many boxes: a value, and the tangents that it carries."""
+    if isinstance(x, Box):
+        return [*unboxed(x.value), *unboxed(getattr(x, "tangent", None))]
+    return [x]
+
+
+def nonfinite(x: Any) -> list[Any]:
+    """The arrays or numbers in ``x`` that hold a NaN or an infinity."""
+    return [
+        np.asarray(a)
+        for a in unboxed(x)
+        if isinstance(a, np.ndarray | np.inexact | float)
+        and np.asarray(a).dtype.kind in "fc"
+        and not np.isfinite(a).all()
+    ]
 
 
 def count(x: Any, what: str) -> str:
     """``2 of 6 entries of its output are nan (the first at [0, 1])``."""
-    array = np.asarray(x)
+    array = nonfinite(x)[0]
     bad = np.argwhere(~np.isfinite(array))
     first = array[tuple(bad[0])]
     place = f" (at {bad[0].tolist()})" if len(bad) == 1 else f" (the first at {bad[0].tolist()})"
@@ -117,6 +140,7 @@ def count(x: Any, what: str) -> str:
 
 def describe(name: str, x: Any) -> str:
     """``operand 0: shape (3,), from -1 to 2, finite``."""
+    x = unboxed(x)[0]
     if not isinstance(x, np.ndarray | np.number | float | int):
         return f"{name}: {type(x).__name__}"
     array = np.asarray(x)
