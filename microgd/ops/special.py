@@ -44,7 +44,7 @@ def sigmoid(x: Any) -> Any:
         e = -x
         e = np.exp(e, out=spare(e))
         e += 1
-        return np.reciprocal(e, out=spare(e))
+        return np.divide(1, e, out=spare(e))  # twice as fast as np.reciprocal
 
 
 @dispatching
