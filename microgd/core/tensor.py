@@ -9,7 +9,7 @@ A 0-d value is kept as a NumPy scalar, so a network written scalar by scalar mak
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
 from contextvars import Token
 from typing import Any, Self
@@ -317,6 +317,11 @@ class Tensor(Box):
                 f"which convert), stack tensors with np.stack or mg.array, or leave the graph with .data or .item()."
             )
         return self.value
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.node is not None:
+            return super().__iter__()
+        return (constant(x, self.level) for x in self.value)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.array(self.convert("np.asarray(tensor)"), dtype=dtype, copy=copy)
