@@ -46,23 +46,29 @@ def processes(names: Sequence[str]) -> Iterator[Processes]:
         yield {name: stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn)) for name in names}
 
 
-def measure(work: Work, everyone: Processes, seconds: float) -> Result:
-    """Check that all who can do ``work`` agree, then time them for about so many seconds."""
-    reasons = {name: process.submit(runner.prepare, work, name).result() for name, process in everyone.items()}
-    present = {name: process for name, process in everyone.items() if reasons[name] is None}
+def measure(work: Work, names: Sequence[str], seconds: float) -> Result:
+    """Check that all runners that can do ``work`` agree, then time them for about so many seconds."""
+    with processes(names) as everyone:
+        reasons = {name: process.submit(runner.prepare, work, name).result() for name, process in everyone.items()}
+        present = {name: process for name, process in everyone.items() if reasons[name] is None}
+        check(work, present)
+        result = Result({name: [] for name in present}, {name: reason for name, reason in reasons.items() if reason})
+        end = perf_counter() + seconds
+        for rounds in range(MAX_ROUNDS):
+            if rounds >= MIN_ROUNDS and perf_counter() > end:
+                break
+            for name, process in present.items():
+                result.times[name].append(process.submit(runner.turn, TURN).result())
+    return result
+
+
+def check(work: Work, present: Processes) -> None:
+    """Raise unless everyone gives the answers derived by hand, in several calls: some runners work in place."""
     for call in range(1, CHECKED_CALLS + 1):
         expected = present["numpy"].submit(runner.answers).result()
         for name, process in present.items():
             if name != "numpy":
                 compare(process.submit(runner.answers).result(), expected, work, f"{name}, call {call}")
-    result = Result({name: [] for name in present}, {name: reason for name, reason in reasons.items() if reason})
-    end = perf_counter() + seconds
-    for rounds in range(MAX_ROUNDS):
-        if rounds >= MIN_ROUNDS and perf_counter() > end:
-            break
-        for name, process in present.items():
-            result.times[name].append(process.submit(runner.turn, TURN).result())
-    return result
 
 
 def compare(got: list[Any], expected: list[Any], work: Work, who: str) -> None:

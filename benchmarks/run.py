@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import THREADS
-from benchmarks.measure import Result, measure, processes
+from benchmarks.measure import Result, measure
 from benchmarks.work import WORKS
 from benchmarks.work.base import RUNNERS
 
@@ -44,10 +44,9 @@ def main() -> None:
             "[bold red]The machine is busy with something else: works on several threads will come out wrong.[/]"
         )
     results = {}
-    with processes(RUNNERS) as everyone:
-        for name in options.works or WORKS:
-            with console.status(WORKS[name].title):
-                results[name] = measure(WORKS[name], everyone, SECONDS)
+    for name in options.works or WORKS:
+        with console.status(WORKS[name].title):
+            results[name] = measure(WORKS[name], RUNNERS, SECONDS)
     console.print(", ".join(f"{key} {value}" for key, value in machine.items()))
     console.print(time_table(results), ratio_table(results))
     for name, result in results.items():

@@ -46,7 +46,9 @@ def prepare(work: Work, runner: str) -> str | None:
 
 def answers() -> list[Any]:
     """Do the work once; what it computed, as NumPy arrays."""
-    return plain(run())
+    values = plain(run())
+    fall_asleep()
+    return values
 
 
 def plain(values: Sequence[Any]) -> list[Any]:

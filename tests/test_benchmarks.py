@@ -54,8 +54,6 @@ def test_ratios_are_taken_round_by_round():
 
 
 def test_measuring_in_processes():
-    work = SMALL["scalar_chain"]
-    with measure.processes(("microgd", "numpy", "micrograd")) as everyone:
-        result = measure.measure(work, everyone, seconds=0)
+    result = measure.measure(SMALL["scalar_chain"], ("microgd", "numpy", "micrograd"), seconds=0)
     assert {who: len(times) for who, times in result.times.items()} == {"microgd": 5, "numpy": 5}
     assert list(result.absent) == ["micrograd"]
