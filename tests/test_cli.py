@@ -47,9 +47,12 @@ def dataset(path: Path, loader) -> Path:
     return write(path, np.column_stack([data.data, data.target]), names)
 
 
-def interruptible() -> None:
-    """A process that was itself started in the background ignores interrupts, and so would its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+# A process that was itself started in the background ignores interrupts, and so would its children.
+INTERRUPTIBLE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("microgd.cli", run_name="__main__")
+"""
 
 
 class TestFit:
@@ -327,9 +330,9 @@ class TestBadInput:
         assert (tmp_path / "taken").read_text() == "mine"
 
     def test_interrupted(self, tmp_path):
-        command = [sys.executable, "-m", "microgd.cli", "fit", "--epochs", "100000000", "--tolerance", "0"]
+        command = [sys.executable, "-c", INTERRUPTIBLE, "fit", "--epochs", "100000000", "--tolerance", "0"]
         with subprocess.Popen(
-            command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
+            command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
             assert process.stdout.readline().startswith("Data:")  # it is up, and at work
             time.sleep(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import copy
 import math
 import pickle
@@ -100,10 +101,56 @@ class TestDetectNonfinite:
     )
     def test_in_every_mode_the_users_operation_is_named(self, transform, function, line, remedy):
         said = message(lambda: transform(function)(np.array([1.0, 0.0])))
-        assert said.startswith(("log: 1 of ", "sqrt: 1 of ", "sqrt: on the way back, 1 of "))
+        assert said.startswith(("log: 1 of ", "sqrt: on the way back, 1 of ", "sqrt: in forward mode, 1 of "))
         assert "test_diagnostics.py" in said
         assert line in said
         assert remedy in said
+
+    def test_a_sum_of_finite_parts(self):
+        big = np.float32(2e38)
+        said = message(lambda: mg.grad(lambda w: w * big + w * big)(np.float32(0.1)))
+        assert said.startswith("a leaf: on the way back, 1 of 1 entries of the sum of what comes from above is inf")
+
+        def inner(x):
+            z = x * 1.0
+            return z * 1.5e308 + z * 1.5e308
+
+        said = message(lambda: mg.grad(inner)(0.1))
+        assert said.startswith("multiply: on the way back")
+        assert "x * 1.0" in said
+
+    def test_in_forward_mode_operands_and_tangents_are_told_apart(self):
+        said = message(lambda: mg.jvp(np.sqrt, (np.array([0.0, 4.0]),), (np.array([7.0, 8.0]),)))
+        assert "operand 0: shape (2,), from 0 to 4" in said
+        assert "its tangent 0: shape (2,), from 7 to 8" in said
+
+    def test_a_rule_that_is_transposed_does_not_speak_for_itself(self):
+        root = mg.primitive(lambda x: np.sqrt(x), vjps=lambda g, x: g * 0.5 / np.sqrt(x))
+        assert message(lambda: mg.jvp(root, (0.0,), (1.0,))).startswith("<lambda>: in forward mode")
+        assert message(lambda: mg.jvp(np.linalg.eigh, (np.eye(2),), (np.ones((2, 2)),))).startswith("eigh_packed")
+
+    def test_closed_from_another_thread_nobody_watches_any_more(self):
+        def watched():
+            with mg.detect_nonfinite():
+                yield
+
+        generator, failed = watched(), []
+
+        def close():
+            try:
+                generator.close()
+            except ValueError as error:  # a context variable belongs to the context that set it
+                failed.append(error)
+
+        def run():
+            next(generator)
+            closer = threading.Thread(target=close)
+            closer.start()
+            closer.join()
+
+        contextvars.copy_context().run(run)
+        assert len(failed) == 1
+        assert watchers == []
 
     def test_only_the_second_derivative(self):
         said = message(lambda: mg.hessian(lambda x: np.sum(x**1.5 * 3))(np.array([1.0, 0.0])))

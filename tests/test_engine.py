@@ -543,6 +543,23 @@ class TestTensor:
         assert x.grad == 3.0
 
 
+class TestIteration:
+    @pytest.mark.parametrize("start", [[1.0, 0.0, 0.0], [[1.0], [0.0], [0.0]]])
+    def test_what_is_assigned_in_the_loop_is_read_in_the_loop(self, start):
+        w, t = leaf(2.0), mg.tensor(start)
+        for i, value in enumerate(t):
+            if i < 2:
+                t[i + 1] = value * w
+        np.testing.assert_array_equal(np.ravel(t.data), [1, 2, 4])
+        t[2].sum().backward()
+        assert w.grad == 4.0
+
+    def test_a_scalar_has_no_entries(self):
+        for scalar in (leaf(1.0), mg.tensor(1.0)):
+            with pytest.raises(TypeError, match="scalar"):
+                list(scalar)
+
+
 class TestNoGrad:
     def test_nests_decorates_and_ends(self):
         x = leaf(2.0)
@@ -555,6 +572,17 @@ class TestNoGrad:
 
         assert not update().requires_grad
         assert (x * x).requires_grad
+
+    def test_what_runs_after_the_call_cannot_be_decorated(self):
+        def generator():
+            yield leaf(2.0) * 2
+
+        async def coroutine():
+            return leaf(2.0) * 2
+
+        for function in (generator, coroutine):
+            with pytest.raises(OptionError, match="inside"):
+                mg.no_grad()(function)
 
     def test_an_exception_switches_recording_on_again(self):
         x = leaf(2.0)
@@ -696,6 +724,11 @@ class TestDepthAndMemory:
         node = y.node
         y.backward()
         assert node[EDGES:] == []
+
+
+def test_a_function_without_a_rule_for_its_only_operand_cuts_the_chain():
+    steps = mg.primitive(np.round, vjps=[None])
+    assert mg.grad(lambda x: steps(x) * x)(1.3) == 1.0
 
 
 def test_primitive_is_one_row_per_function():

@@ -187,6 +187,25 @@ def test_what_a_mask_stops_is_exactly_zero_whatever_comes_from_above(what, f, gr
     np.testing.assert_array_equal(mg.jvp(f, (x,), (above,))[1], g)
 
 
+@pytest.mark.parametrize(
+    "reduced",
+    [
+        np.max,
+        np.ptp,
+        np.linalg.norm,
+        mg.logsumexp,
+        lambda v: v @ v,
+        lambda v: mg.softmax(v)[0],
+        lambda v: np.cross(v, v)[0],
+    ],
+)
+def test_the_branch_not_taken_poisons_no_reduction(reduced):
+    f = lambda x: np.where(x > 0, reduced(np.stack([x / x, x, x])), x)
+    with np.errstate(invalid="ignore"):
+        assert mg.grad(f)(0.0) == 1.0
+        assert mg.jvp(f, (0.0,), (1.0,))[1] == 1.0
+
+
 def test_a_zero_that_moves_is_not_a_mask():
     """Where the cotangent is 0 but its derivative is not, as that of u**2 is at u = 0, the second derivative counts."""
     f = lambda x: np.sum(np.where(x > 0, x * np.log(x), 0) ** 2)

@@ -160,6 +160,16 @@ class TestJacobian:
         for mode in ("forward", "reverse"):
             np.testing.assert_allclose(mg.jacobian(np.exp, mode=mode)(z), np.diag(np.exp(z)))
 
+    def test_a_real_function_of_complex_numbers_has_no_hessian(self):
+        with pytest.raises(DtypeError, match="hvp"):
+            mg.hessian(lambda z: np.sum(np.abs(z) ** 4))(np.array([1 + 2j]))
+
+    @pytest.mark.parametrize("argnums", [(0, 0), (0, -2), (1, -1)])
+    @pytest.mark.parametrize("transform", [mg.grad, mg.value_and_grad, mg.jacobian, mg.hessian])
+    def test_an_argument_named_twice_is_refused(self, transform, argnums):
+        with pytest.raises(OptionError, match="twice"):
+            transform(lambda x, y: x * y, argnums)(2.0, 3.0)
+
     def test_from_real_to_complex(self):
         np.testing.assert_allclose(mg.jacobian(lambda t: np.exp(1j * t))(0.3), 1j * np.exp(0.3j))
 
@@ -249,6 +259,17 @@ class TestPrimitive:
         with pytest.raises(OptionError, match="jvps"):
             mg.primitive(lambda x, y: x, vjps=(None, None), jvps=(None,))
 
+    @pytest.mark.parametrize(
+        "transform", [lambda f: mg.jvp(f, (2.0, 3.0), (1.0, 1.0)), lambda f: mg.vmap(f)(np.ones(2), np.ones(2))]
+    )
+    def test_an_input_that_was_not_passed_in_is_refused(self, transform):
+        with pytest.raises(GraphError, match="not among its arguments"):
+            transform(lambda x, w: mg.primitive(lambda x: x * w, vjps=lambda g: g * w)(x))
+
+    def test_a_rule_that_looks_at_its_cotangent_can_be_transposed(self):
+        cube = mg.primitive(lambda x: x**3, vjps=lambda g, x: np.where(g == 0, 0.0, g * 3 * x**2))
+        assert mg.jvp(cube, (2.0,), (1.0,)) == (8.0, 12.0)
+
     def test_a_rule_of_the_wrong_shape_is_named(self):
         bad = mg.primitive(lambda x: x * 2.0, vjps=lambda g: g[:1, None] * np.ones((2, 7)))
         with pytest.raises(ShapeError, match="cotangent of shape"):
@@ -323,6 +344,30 @@ class TestCheckpoint:
         x = mg.tensor(3.0, requires_grad=True)
         with pytest.raises(GraphError, match="not among its arguments"):
             mg.checkpoint(lambda x: x * w)(x)
+
+    def test_an_inner_input_that_was_not_passed_in_is_refused(self):
+        product = lambda x, w: mg.checkpoint(lambda x: x * w)(x)
+        with pytest.raises(GraphError, match="not among its arguments"):
+            mg.grad(lambda x: mg.jvp(lambda w: product(x * x, w), (3.0,), (1.0,))[1])(2.0)
+
+    def test_forward_mode_and_batches_run_straight_through(self):
+        product = lambda x, w: mg.checkpoint(lambda x: x * w)(x)
+        assert mg.jvp(product, (2.0, 3.0), (1.0, 1.0)) == (6.0, 5.0)
+        np.testing.assert_array_equal(mg.vmap(product)(np.array([1.0, 2.0]), np.array([3.0, 4.0])), [3, 8])
+        square = mg.checkpoint(lambda x: (x**2, np.argmax(x), x > 1))
+        squares, largest, above = mg.vmap(square)(np.array([[1.0, 2.0, 3.0], [5.0, 1.0, 0.0]]))
+        np.testing.assert_array_equal(squares, [[1, 4, 9], [25, 1, 0]])
+        assert largest.tolist() == [2, 0]
+        assert above.tolist() == [[False, True, True], [True, False, False]]
+
+    def test_what_was_overwritten_may_have_been_nan(self):
+        def overwritten(x):
+            t = np.stack([np.sqrt(x), x]) * 1.0
+            t[0] = x * x
+            return t[0]
+
+        with np.errstate(invalid="ignore"):
+            assert mg.jvp(mg.checkpoint(overwritten), (-1.0,), (1.0,))[1] == -2.0
 
     def test_a_captured_value_of_an_outer_transform_is_fine(self):
         assert mg.grad(lambda a: mg.grad(mg.checkpoint(lambda x: x * x * a))(3.0))(1.0) == 6.0

@@ -19,7 +19,7 @@ import numpy as np
 
 from microgd.core.box import innermost
 from microgd.core.primitive import FREED, LEAF, OPERANDS, Primitive
-from microgd.core.watch import origin, tell_backward, watchers
+from microgd.core.watch import origin, tell, watchers
 from microgd.errors import GraphError, ShapeError
 
 next_number = itertools.count(1).__next__
@@ -44,9 +44,9 @@ NUMBER, SHAPE, DTYPE, ROW, GRAD, ORIGIN, EDGES = range(7)
 
 def new_node(ans: Any, row: Primitive, edges: Iterable[tuple[Any, ...]], grad: Any = NotKept) -> Node:
     """The node of a value; shape and dtype are what its cotangent must have."""
-    if type(ans) is np.float64:  # the common scalar: its own attributes are slow
-        return [next_number(), (), FLOAT64, row, grad, origin() if watchers else None, *edges]
-    return [next_number(), ans.shape, ans.dtype, row, grad, origin() if watchers else None, *edges]
+    # The attributes of the common scalar are slow.
+    shape, dtype = ((), FLOAT64) if type(ans) is np.float64 else (ans.shape, ans.dtype)
+    return [next_number(), shape, dtype, row, grad, origin() if watchers else None, *edges]
 
 
 def sweep(
@@ -74,6 +74,8 @@ def sweep(
             number = -heappop(newest_first)
             node, g = nodes.pop(number), cotangents.pop(number)
             row = node[ROW]
+            if watchers:
+                tell("arrived", node, g)
             if node[GRAD] is not NotKept:
                 kept.append((node, g))
                 if row is LEAF:
@@ -87,8 +89,11 @@ def sweep(
             for edge in node[EDGES:]:
                 parent = edge[0]
                 d = rules[edge[1]](g, *(edge[2:] if lift is None else lifted(node, edge, lift)))
-                if (invalid or masked) and row.form == "elementwise" and holds_nan(d):
-                    d = zero_wins(d, g, rules[edge[1]](np.ones_like(g), *edge[2:]))
+                if (invalid or masked) and holds_nan(d):
+                    if row.form == "elementwise":
+                        d = zero_wins(d, g, rules[edge[1]](np.ones_like(g), *edge[2:]))
+                    elif type(g) in (np.ndarray, np.float64) and not np.any(g):
+                        d = np.zeros_like(d)
                     invalid.clear()
                 if type(d) is not np.float64 or parent[DTYPE] is not FLOAT64 or parent[SHAPE]:
                     if d.shape != parent[SHAPE] or d.dtype is not parent[DTYPE]:
@@ -96,7 +101,7 @@ def sweep(
                     if not parent[SHAPE] and type(d) is np.ndarray:  # 0-d values are NumPy scalars, cotangents too
                         d = d[()]
                 if watchers:
-                    tell_backward(node, edge[1], g, d)
+                    tell("backward", node, edge[1], g, d)
                 number = parent[NUMBER]
                 if number in nodes:
                     cotangents[number] = cotangents[number] + d

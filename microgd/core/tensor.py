@@ -8,6 +8,7 @@ A 0-d value is kept as a NumPy scalar, so a network written scalar by scalar mak
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
@@ -32,8 +33,8 @@ from microgd.core.tape import (
     transform_level,
     unshared,
 )
-from microgd.core.watch import origin, tell_cut, tell_forward, watchers
-from microgd.errors import DetachError, DtypeError, GraphError, ShapeError, UnsupportedError
+from microgd.core.watch import origin, tell, watchers
+from microgd.errors import DetachError, DtypeError, GraphError, OptionError, ShapeError, UnsupportedError
 
 PLAIN = {float, int, np.ndarray, np.float64, np.float32}
 new = object.__new__
@@ -74,10 +75,10 @@ class Tensor(Box):
         ans = dispatch(row, tuple(values), params)
         refuse_captured(row, ans, level)
         if watchers:
-            tell_forward(row, values, params, ans)
+            tell("forward", row, values, params, ans)
         if watchers and tracked and (row.form == "flat" or level <= frozen_level.get()):
             for parent in filter(None, parents):
-                tell_cut(parent, f"{row.name}, which has no derivative," if row.form == "flat" else "no_grad()")
+                tell("cut", parent, f"{row.name}, which has no derivative," if row.form == "flat" else "no_grad()")
         if row.form == "flat":
             return constant(ans, level) if differentiable(ans) else ans
         if nested and not tracked:  # only constants at this level: the result belongs to the level below
@@ -99,14 +100,14 @@ class Tensor(Box):
             return self.process(row, (self,), params)
         ans = row.forward(x, **params)
         if watchers:
-            tell_forward(row, (x,), params, ans)
+            tell("forward", row, (x,), params, ans)
         if type(ans) is np.ndarray:
             ans = ans if ans.shape else ans[()]
         elif type(ans) not in PLAIN:
             refuse_captured(row, ans, level)
-        if parent is None or level <= frozen_level.get():
+        if parent is None or row.keeps[0] is None or level <= frozen_level.get():
             if watchers and parent is not None:
-                tell_cut(parent, "no_grad()")
+                tell("cut", parent, "no_grad()")
             return handle(ans, None, level)
         return handle(ans, new_node(ans, row, (row.keeps[0](parent, 0, ans, x, **params),)), level)
 
@@ -266,7 +267,7 @@ class Tensor(Box):
     def leaves(self, how: str) -> None:
         """Tell whoever watches that a value is taken out of its graph."""
         if watchers and self.node is not None:
-            tell_cut(self.node, how)
+            tell("cut", self.node, how)
 
     def conforming(self, value: Any) -> Any:
         """``value`` as something this handle may hold: the same shape, and a dtype that NumPy would cast."""
@@ -319,9 +320,8 @@ class Tensor(Box):
         return self.value
 
     def __iter__(self) -> Iterator[Tensor]:
-        if self.node is not None:
-            return super().__iter__()
-        return (constant(x, self.level) for x in self.value)
+        for i in range(len(self)):  # an entry assigned in the loop is read as it is then
+            yield self[i] if self.node is not None else constant(self.value[i], self.level)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.array(self.convert("np.asarray(tensor)"), dtype=dtype, copy=copy)
@@ -374,14 +374,14 @@ def recorder(row: Primitive) -> Callable[[Any, Any], Any]:
             return call(function, (left, right), {})
         ans = compute(x, y)
         if watchers:
-            tell_forward(row, (x, y), {}, ans)
+            tell("forward", row, (x, y), {}, ans)
         out = new(Tensor)
         out.value, out.level = ans, level
         if (parent_x is None and parent_y is None) or level <= frozen():
             out.node = None
             if watchers:
                 for parent in filter(None, (parent_x, parent_y)):
-                    tell_cut(parent, "no_grad()")
+                    tell("cut", parent, "no_grad()")
             return out
         shape, dtype = ((), FLOAT64) if type(ans) is np.float64 else (ans.shape, ans.dtype)
         out.node = node = [next_number(), shape, dtype, row, NotKept, origin() if watchers else None]
@@ -435,11 +435,11 @@ def leaf_node(value: Any) -> Node:
 
 
 def refuse_captured(row: Primitive, ans: Any, level: float) -> None:
-    """A function made by a user was given plain values, and yet returned something that has a history here."""
-    if type(ans) is Tensor and ans.level >= level and ans.node is not None:
+    """A function made by a user was given values of lower levels, and yet returned something with a history here."""
+    if isinstance(ans, Box) and ans.level >= level and not (type(ans) is Tensor and ans.node is None):
         raise GraphError(
-            f"{row.name}: the function uses a tensor that requires a gradient and is not among its arguments, where "
-            f"its gradient would be lost; pass it in."
+            f"{row.name}: the function uses a tensor that requires a gradient, or an input of a transform, that is not "
+            f"among its arguments, where its gradient would be lost; pass it in."
         )
 
 
@@ -517,6 +517,11 @@ class no_grad(ContextDecorator):  # noqa: N801  (a verb used like a keyword, as 
 
     def _recreate_cm(self) -> no_grad:  # as a decorator: one per call, so that threads do not share tokens
         return no_grad()
+
+    def __call__(self, function: Any) -> Any:
+        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+            raise OptionError("no_grad: this function runs after the call that makes it; use no_grad() inside of it")
+        return super().__call__(function)
 
     def __enter__(self) -> Self:
         self.tokens.append(frozen_level.set(max(frozen_level.get(), transform_level.get() + 0.5)))

@@ -54,8 +54,14 @@ class Watcher:
     def forward(self, row: Any, operands: Any, params: dict[str, Any], answer: Any) -> None:
         """After an operation: its row in the table, the operands and the answer as plain values."""
 
+    def arrived(self, node: Any, cotangent: Any) -> None:
+        """On the way back, when all that comes to a node from above has been added up."""
+
     def backward(self, node: Any, operand: int, cotangent: Any, result: Any) -> None:
         """After a rule was applied on the way back: what came from above, and what goes on to one operand."""
+
+    def tangent(self, row: Any, operands: Any, tangents: Any, result: Any) -> None:
+        """After a rule was applied in forward mode; a tangent is None where an operand is constant."""
 
     def cut(self, node: Any, how: str) -> None:
         """When a value is taken out of the graph that it has a node in."""
@@ -86,8 +92,8 @@ def watching(watcher: Watcher) -> Iterator[None]:
     try:
         yield
     finally:
-        mine.reset(token)
         watchers.remove(watcher)
+        mine.reset(token)
 
 
 @contextmanager
@@ -114,22 +120,10 @@ def last_cuts() -> list[tuple[Any, str, Origin | None]] | None:
     return recorder.cuts if recorder else None
 
 
-def tell_forward(row: Any, operands: Any, params: dict[str, Any], answer: Any) -> None:
-    """Pass an operation on to the watchers of this context."""
+def tell(what: str, *known: Any) -> None:
+    """Call this method of all who watch in this context."""
     for watcher in mine.get():
-        watcher.forward(row, operands, params, answer)
-
-
-def tell_backward(node: Any, operand: int, cotangent: Any, result: Any) -> None:
-    """Pass a step of the way back on to the watchers of this context."""
-    for watcher in mine.get():
-        watcher.backward(node, operand, cotangent, result)
-
-
-def tell_cut(node: Any, how: str) -> None:
-    """Tell the watchers of this context that a value leaves the graph."""
-    for watcher in mine.get():
-        watcher.cut(node, how)
+        getattr(watcher, what)(*known)
 
 
 def origin() -> Origin | None:

@@ -20,13 +20,14 @@ import numpy as np
 from microgd.core.box import Box, dispatch
 from microgd.core.primitive import Primitive
 from microgd.core.tape import new_level
-from microgd.core.tensor import stopped
+from microgd.core.tensor import refuse_captured, stopped
 from microgd.core.tree import flatten, leaves_of
-from microgd.core.watch import tell_forward, watchers
+from microgd.core.watch import tell, watchers
 from microgd.errors import DetachError, OptionError, ShapeError, UnsupportedError
 from microgd.ops.index import is_basic, scatter
 from microgd.ops.linalg import explicit
 from microgd.ops.special import log_softmax, softmax
+from microgd.transforms.checkpoint import checkpointed
 from microgd.transforms.reverse import own
 
 Array = Any
@@ -54,8 +55,9 @@ class Batched(Box):
             values.append(x.value if batched[-1] else x)
         rule = RULES.get(row.function) or BY_KIND[row.batch]
         ans = rule(row, values, batched, params)
+        refuse_captured(row, ans, self.level)
         if watchers:
-            tell_forward(row, values, params, ans)
+            tell("forward", row, values, params, ans)
         return Batched(ans, self.level)
 
     def stopped(self) -> Self:
@@ -73,7 +75,8 @@ class Batched(Box):
         """There is no one value to convert."""
         raise DetachError(
             "a batch has no single value: inside vmap, branch with np.where instead of `if`, keep to NumPy functions "
-            "instead of float(), .item() or np.asarray, and assign into mg.tensor(...) instead of a plain array."
+            "instead of float(), .item() or np.asarray, assign into mg.tensor(...) instead of a plain array, and take "
+            "entries by np.take(x, i) instead of x[i] where i differs between examples."
         )
 
     __bool__ = __float__ = __int__ = __complex__ = __index__ = __array__ = item = tolist = refuse
@@ -328,6 +331,7 @@ OF_ONE_EXAMPLE: dict[Callable[..., Any], Callable[..., Any]] = {
         *[x.value[0] if isinstance(x, Batched) else x for x in xs], **params
     ),
     np.result_type: lambda *xs: np.result_type(*[x.value if isinstance(x, Batched) else x for x in xs]),
+    checkpointed: lambda *xs, segment: segment.packed(*xs),  # nothing is kept here
 }
 
 

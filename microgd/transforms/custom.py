@@ -63,7 +63,7 @@ def primitive(
 
     def as_array(*args: Any, **kwargs: Any) -> Any:
         out = forward(*args, **kwargs)
-        return out if isinstance(out, Box) or hasattr(out, "__array_function__") else np.asarray(out)
+        return out if isinstance(out, Box) or hasattr(out, "__array_function__") else np.asarray(out)[()]
 
     function = dispatching(forward)
     if batch not in get_args(table.Batching):

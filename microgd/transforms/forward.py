@@ -15,10 +15,11 @@ import numpy as np
 from microgd.core.box import Box, dispatch
 from microgd.core.primitive import Primitive
 from microgd.core.tape import cast, conjugate, frozen_level, new_level, zero_wins
-from microgd.core.tensor import differentiable, stopped
+from microgd.core.tensor import differentiable, refuse_captured, stopped
 from microgd.core.tree import flatten, flatten_like, tree_map
-from microgd.core.watch import tell_forward, watchers
+from microgd.core.watch import tell, watchers
 from microgd.errors import DtypeError, ShapeError, UnsupportedError
+from microgd.transforms.checkpoint import checkpointed
 from microgd.transforms.reverse import grad, own, vjp
 
 Array = Any
@@ -34,14 +35,17 @@ class Dual(Box):
 
     def process(self, row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Compute the value one level down, and beside it the tangent."""
+        if row.function is checkpointed:  # nothing is kept on the way forward
+            return params["segment"].packed(*operands)
         values, tangents = [], []
         for x in operands:
             mine = isinstance(x, Dual) and x.level == self.level
             values.append(x.value if mine else x)
             tangents.append(x.tangent if mine else None)
         ans = dispatch(row, tuple(values), params)
+        refuse_captured(row, ans, self.level)
         if watchers:
-            tell_forward(row, values, params, ans)
+            tell("forward", row, values, params, ans)
         tangent = None
         if row.form != "flat" and self.level > frozen_level.get() and any(t is not None for t in tangents):
             with np.errstate(all="ignore"):  # an infinite derivative is an answer, not a surprise
@@ -52,7 +56,7 @@ class Dual(Box):
             tangent = np.broadcast_to(tangent, ans.shape)
         tangent = cast(tangent, ans.dtype)
         if watchers:
-            tell_forward(row, [t for t in tangents if t is not None], params, tangent)
+            tell("tangent", row, values, tangents, tangent)
         return Dual(ans, tangent, self.level)
 
     def stopped(self) -> Any:
@@ -111,7 +115,7 @@ def push_general(row: Primitive, ans: Array, values: list[Any], tangents: list[A
             terms.append(rule(t, *saved))
         elif t is not None and row.rules[i] is not None:
             _, _, *saved = row.keeps[i](None, i, ans, *values, **params)
-            pulled, transpose = vjp(lambda u, i=i, saved=saved: row.rules[i](u, *saved), np.zeros_like(ans))
+            pulled, transpose = vjp(lambda u, i=i, saved=saved: row.rules[i](u, *saved), np.ones_like(ans))
             if t.shape != pulled.shape:  # as a rule may leave it to the sweep
                 t = np.broadcast_to(t, pulled.shape)
             terms.append(conjugate(transpose(conjugate(t))[0]))  # the transpose, without vjp's complex conjugates

@@ -138,12 +138,27 @@ def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable
     Args:
         f: a function whose output is one real number. argnums: as in ``jacobian``.
 
+    Raises:
+        DtypeError: an argument is complex; a real function has no complex Hessian. Its products are ``hvp``.
+
     >>> import numpy as np, microgd as mg
     >>> mg.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
     array([[4., 2.],
            [2., 0.]])
     """
-    return jacobian(grad(f, argnums), argnums, mode="forward")
+    second = jacobian(grad(f, argnums), argnums, mode="forward")
+
+    @wraps(f)
+    def derivatives(*args: Any, **kwargs: Any) -> Any:
+        check_positions(positions(argnums)[0], args, "hessian")
+        if any(dtype_of(x).kind == "c" for n in positions(argnums)[0] for x in leaves_of(args[n])):
+            raise DtypeError(
+                "hessian: a real function of complex numbers has no complex second derivatives; differentiate it by "
+                "the real and imaginary parts, or use mg.hvp for products."
+            )
+        return second(*args, **kwargs)
+
+    return derivatives
 
 
 def gauss_newton(model: Callable[..., Any], loss: Callable[..., Any]) -> Callable[[Any, Any], Any]:

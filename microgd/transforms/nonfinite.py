@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from microgd.core.box import Box
-from microgd.core.primitive import Primitive
+from microgd.core.primitive import LEAF, Primitive
 from microgd.core.tape import EDGES, ORIGIN, ROW, Node, sweep
 from microgd.core.watch import Watcher, origin, watching
 from microgd.errors import NonFiniteError
@@ -28,9 +28,11 @@ REMEDIES = {
     "or mg.sigmoid",
     "divide": "a divisor is 0. Add a small number to it, or choose another divisor with np.where",
     "sqrt": "the root of a negative number is NaN, and its derivative at 0 infinite. Add a small number under the root",
+    "arctanh": "it is defined between -1 and 1, and infinite there. Keep its argument inside, as by np.clip",
     "power": "0 to a negative power is infinite, a negative number to a broken power NaN. Keep the base positive",
 }
 KIN = {"log2": "log", "log10": "log", "log1p": "log", "exp2": "exp", "expm1": "exp", "sinh": "exp", "cosh": "exp"}
+KIN |= {"remainder": "divide", "fmod": "divide", "floor_divide": "divide", "arcsin": "arctanh", "arccos": "arctanh"}
 KIN |= {"over": "divide", "reciprocal": "divide", "float_power": "power", "std": "sqrt", "cbrt": "sqrt"}
 OTHERWISE = (
     "the numbers have grown out of range: a smaller learning rate, clipped gradients or scaled inputs usually help"
@@ -62,7 +64,7 @@ class Detector(Watcher):
 
     def forward(self, row: Primitive, operands: Any, params: dict[str, Any], answer: Any) -> None:
         """Stop if an operation gave a number that is not finite."""
-        if not nonfinite(answer) or inside_a_rule():
+        if not nonfinite(answer) or inside({sweep.__code__, *FORWARD}):
             return
         inputs = [describe(f"operand {k}", x) for k, x in enumerate(operands)]
         came_in = [k for k, x in enumerate(operands) if nonfinite(x)]
@@ -77,17 +79,28 @@ class Detector(Watcher):
             "\n  ".join([f"{row.name}: {count(answer, 'its output')}.", *seen(where), *inputs, f"{cause}."])
         )
 
+    def arrived(self, node: Node, cotangent: Any) -> None:
+        """Stop if finite parts have a sum that is not, or if the walk back began with such a number."""
+        if not nonfinite(cotangent) or inside(FORWARD):
+            return
+        name = "a leaf" if node[ROW] is LEAF else node[ROW].name
+        raise NonFiniteError(
+            "\n  ".join(
+                [
+                    f"{name}: on the way back, {count(cotangent, 'the sum of what comes from above')}.",
+                    *seen(node[ORIGIN]),
+                    f"each part was finite, unless the gradient passed to backward() was not: {OTHERWISE}.",
+                ]
+            )
+        )
+
     def backward(self, node: Node, operand: int, cotangent: Any, result: Any) -> None:
         """Stop if a rule gave a number that is not finite."""
-        if not nonfinite(result):
+        if not nonfinite(result) or inside(FORWARD):
             return
         row = node[ROW]
         (edge,) = [edge for edge in node[EDGES:] if edge[1] == operand]
         kept = [describe(name, x) for name, x in zip(row.needs[operand], edge[2:], strict=True) if hasattr(x, "dtype")]
-        if nonfinite(cotangent):
-            cause = "what came from above was not finite already: the gradient passed to backward() was not"
-        else:
-            cause = f"what came from above was finite, so the derivative of {row.name} is not: {remedy(row)}"
         raise NonFiniteError(
             "\n  ".join(
                 [
@@ -95,19 +108,34 @@ class Detector(Watcher):
                     *seen(node[ORIGIN]),
                     describe("from above", cotangent),
                     *kept,
-                    f"{cause}.",
+                    f"what came from above was finite, so the derivative of {row.name} is not: {remedy(row)}.",
                 ]
             )
         )
 
+    def tangent(self, row: Primitive, operands: Any, tangents: Any, result: Any) -> None:
+        """Stop if a tangent is not finite."""
+        if not nonfinite(result) or inside({sweep.__code__, *FORWARD}):
+            return
+        given = [describe(f"operand {k}", x) for k, x in enumerate(operands)]
+        given += [describe(f"its tangent {k}", t) for k, t in enumerate(tangents) if t is not None]
+        cause = f"all of these were finite, so the derivative of {row.name} is not: {remedy(row)}"
+        if any(map(nonfinite, tangents)):
+            cause = "a tangent was not finite already: it came from outside"
+        told = f"{row.name}: in forward mode, {count(result, 'its tangent')}."
+        raise NonFiniteError("\n  ".join([told, *seen(origin()), *given, f"{cause}."]))
 
-def inside_a_rule() -> bool:
-    """Whether this operation is part of a derivative rule: then the rule's result will be looked at, under the name of
-    the operation that the user wrote."""
-    frame, rules = sys._getframe(1), {sweep.__code__, *[push.__code__ for push in PUSHES.values()]}
-    while frame.f_back and frame.f_code not in rules:
+
+FORWARD = {push.__code__ for push in PUSHES.values()}
+
+
+def inside(places: set[Any]) -> bool:
+    """Whether this operation is part of a derivative rule, applied in one of these functions: then the rule's result
+    will be looked at, under the name of the operation that the user wrote."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_code not in places:
         frame = frame.f_back
-    return frame.f_code in rules
+    return frame.f_code in places
 
 
 def unboxed(x: Any) -> list[Any]:

@@ -125,6 +125,8 @@ def positions(argnums: Any) -> tuple[tuple[int, ...], bool]:
 def check_positions(numbers: tuple[int, ...], args: tuple[Any, ...], what: str) -> None:
     if any(not -len(args) <= n < len(args) for n in numbers):
         raise OptionError(f"{what}: argnums={numbers}, but it was called with {len(args)} positional arguments")
+    if len({n % len(args) for n in numbers}) < len(numbers):
+        raise OptionError(f"{what}: argnums={numbers} names an argument twice")
 
 
 def linearized(
