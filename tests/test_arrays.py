@@ -339,6 +339,24 @@ def test_many_operands_are_joined_as_by_numpy(axis):
     np.testing.assert_array_equal(mg.vmap(lambda *xs: np.concatenate(xs, axis))(*batches), [joined, -joined])
 
 
+def test_places_may_be_tensors():
+    a, places = mg.tensor([1.0, 2.0, 3.0], requires_grad=True), mg.tensor([0, 1])
+    np.testing.assert_array_equal(np.delete(a, places).data, [3])
+    np.testing.assert_array_equal(np.insert(a, mg.tensor(1), 5.0).data, [1, 5, 2, 3])
+
+
+def test_membership_is_that_of_entries():
+    t = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert 2.0 in t
+    assert 5.0 not in t
+
+
+def test_operands_may_be_given_by_name():
+    a, b = np.array([[2.0, 1.0], [1.0, 3.0]]), mg.tensor([1.0, 2.0], requires_grad=True)
+    np.testing.assert_allclose(np.linalg.solve(a=a, b=b).data, np.linalg.solve(a, b.data))
+    np.testing.assert_allclose(np.linalg.det(a=mg.tensor(a)).data, 5)
+
+
 def test_joining_many_operands_takes_linear_memory():
     """What is kept beside each operand does not grow with their number."""
 

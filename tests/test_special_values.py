@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -204,6 +206,52 @@ def test_the_branch_not_taken_poisons_no_reduction(reduced):
     with np.errstate(invalid="ignore"):
         assert mg.grad(f)(0.0) == 1.0
         assert mg.jvp(f, (0.0,), (1.0,))[1] == 1.0
+
+
+@pytest.mark.parametrize("function", [mg.logsumexp, mg.softmax, mg.log_softmax])
+def test_a_row_that_is_masked_twice(function):
+    """Attention's rows without a key: -inf everywhere, and what comes of it not used."""
+    rows, weights = np.array([[0.0, 1.0], [-inf, -inf]]), np.array([1.0, 2.0])
+
+    def loss(x):
+        answer = np.reshape(function(x, axis=1) * (1.0 if function is mg.logsumexp else weights), (2, -1))
+        return np.sum(np.where(np.array([[True], [False]]), answer, 0.0))
+
+    with np.errstate(invalid="ignore"):
+        g = mg.grad(loss)(rows)
+    assert np.all(g[0] != 0)
+    np.testing.assert_array_equal(g[1], 0)
+
+
+@pytest.mark.parametrize(
+    ("call", "point", "curvature"),
+    [
+        (lambda sp, x: sp.gammainc(2.0, x), 0.0, 1.0),
+        (lambda sp, x: sp.gammaincc(2.0, x), 0.0, -1.0),
+        (lambda sp, x: sp.betainc(2.0, 2.0, x), 0.0, 6.0),
+        (lambda sp, x: sp.betainc(2.0, 2.0, x), 1.0, -6.0),
+    ],
+)
+def test_distributions_at_the_edge_of_their_range(call, point, curvature):
+    sp = pytest.importorskip("scipy.special")
+    assert mg.hvp(lambda x: call(sp, x))(point, 1.0) == pytest.approx(curvature)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda z: np.tensordot(z, z),
+        lambda z: np.average(z, axis=0),
+        lambda z: np.nanmedian(z[:, 0]),
+        lambda z: np.cov(z.T),
+    ],
+)
+def test_nothing_at_all_gives_what_numpy_gives(call):
+    z = np.zeros((0, 3))
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = call(z)
+        np.testing.assert_array_equal(call(mg.tensor(z, requires_grad=True)).data, expected)
 
 
 def test_a_zero_that_moves_is_not_a_mask():

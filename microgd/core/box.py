@@ -43,10 +43,10 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
         raise undeclared(function)
     if row.form == "composed":
         return run_composed(row, args, kwargs)
+    if kwargs and row.bind is positional and any(isinstance(x, Box) for x in kwargs.values()):
+        args, kwargs = in_order(row, args, kwargs)
     if row.bind is positional and (not kwargs or row.form == "flat"):
         operands, params = args, kwargs
-        if kwargs and any(isinstance(x, Box) for x in kwargs.values()):
-            operands, params = in_order(row, args, kwargs)
     else:
         try:
             operands, params = row.bind(*args, **kwargs)
@@ -229,6 +229,9 @@ class Box:
         if not self.shape:
             raise TypeError("len() of a scalar tensor; it has no axis to count")
         return int(self.shape[0])
+
+    def __contains__(self, x: Any) -> bool:
+        return bool(np.any(self == x))
 
     def __iter__(self) -> Iterator[Self]:
         return (self[i] for i in range(len(self)))

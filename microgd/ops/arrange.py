@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from microgd.core.primitive import composed
+from microgd.ops.index import plain
 from microgd.ops.reduce import axes
 from microgd.ops.shape import at, in_a_row, shaped
 
@@ -76,12 +77,12 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
 
 def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     arr, axis = in_a_row(arr, axis)
-    return np.take(arr, np.delete(np.arange(arr.shape[axis]), obj), axis)
+    return np.take(arr, np.delete(np.arange(arr.shape[axis]), plain(obj)), axis)
 
 
 def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     """The new entries are numbered after the old ones."""
-    arr, axis = in_a_row(arr, axis)
+    (arr, axis), obj = in_a_row(arr, axis), plain(obj)
     length: int = arr.shape[axis]
     values = shaped(values).astype(arr.dtype)
     values = values.reshape((1,) * (arr.ndim - values.ndim) + values.shape)

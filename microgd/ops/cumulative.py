@@ -46,6 +46,7 @@ def cumulative(run: Any, start: Any) -> Any:
     """The array standard's spelling: one axis, and on request what the empty sum or product is, in front."""
 
     def body(x: Any, /, *, axis: Any = None, dtype: Any = None, include_initial: Any = False) -> Any:
+        x = np.atleast_1d(x)
         if axis is None and x.ndim > 1:
             raise ValueError(f"{run.__name__}: an array of {x.ndim} axes needs axis=")
         out = run(x, 0 if axis is None else axis, dtype)

@@ -1,5 +1,6 @@
 """Products of arrays. All are linear in each operand; matmul and einsum carry the rest."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,9 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         raise ValueError(f"tensordot: axes {axes_a} of shape {a.shape} do not fit axes {axes_b} of shape {b.shape}")
     free_a = [k for k in range(a.ndim) if k not in axes_a]
     free_b = [k for k in range(b.ndim) if k not in axes_b]
-    summed = int(np.prod([a.shape[k] for k in axes_a]))
-    left = np.transpose(a, free_a + axes_a).reshape(-1, summed) if summed else np.transpose(a, free_a + axes_a)
-    right = np.transpose(b, axes_b + free_b).reshape(summed, -1) if summed else np.transpose(b, axes_b + free_b)
+    rows, summed, columns = (math.prod(x.shape[k] for k in ks) for x, ks in ((a, free_a), (a, axes_a), (b, free_b)))
+    left = np.transpose(a, free_a + axes_a).reshape(rows, summed)
+    right = np.transpose(b, axes_b + free_b).reshape(summed, columns)
     return (left @ right).reshape([a.shape[k] for k in free_a] + [b.shape[k] for k in free_b])
 
 

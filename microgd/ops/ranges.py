@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from microgd.core.primitive import composed
-from microgd.ops.shape import shaped
+from microgd.ops.shape import KEPT, shaped
 
 
 def precision(x: Any) -> Any:
@@ -42,7 +42,7 @@ def logspace(start: Any, stop: Any, num: Any = 50, endpoint: Any = True, base: A
 
 def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: Any = True, *, axis: Any = 0) -> Any:
     """Equal ratios. What turns ``start`` into a positive number is taken out first: a sign, or a phase."""
-    dtype = np.result_type(precision(start), precision(stop), np.float64)
+    dtype = np.result_type(precision(start), precision(stop), 0.0)
     start, stop = np.broadcast_arrays(shaped(start).astype(dtype), shaped(stop).astype(dtype))
     phase = start / np.abs(start)
     numbers = phase * logspace(np.log10(start / phase), np.log10(stop / phase), num, endpoint)
@@ -55,4 +55,4 @@ def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: Any = True, *, axi
 
 composed(np.linspace, linspace)
 composed(np.logspace, logspace)
-composed(np.geomspace, geomspace)
+composed(np.geomspace, geomspace, note=KEPT)

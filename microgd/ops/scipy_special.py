@@ -141,11 +141,16 @@ elementwise(
 
 
 def gamma_density(a: Any, x: Any) -> Any:
-    return np.exp(sp.xlogy(a - 1, x) - x - sp.gammaln(a))
+    """x^(a - 1) exp(-x) / gamma(a); by logarithms, which do not overflow, but at 0 have no derivatives."""
+    inside = np.exp(sp.xlogy(a - 1, x) - x - sp.gammaln(a))
+    return np.where(np.equal(x, 0), x ** (a - 1) * np.exp(-x - sp.gammaln(a)), inside)
 
 
 def beta_density(a: Any, b: Any, x: Any) -> Any:
-    return np.exp(sp.xlogy(a - 1, x) + sp.xlog1py(b - 1, -x) - sp.betaln(a, b))
+    """x^(a - 1) (1 - x)^(b - 1) / beta(a, b); likewise at 0 and 1."""
+    inside = np.exp(sp.xlogy(a - 1, x) + sp.xlog1py(b - 1, -x) - sp.betaln(a, b))
+    edge = times(x ** (a - 1) * (1 - x) ** (b - 1), np.exp(-sp.betaln(a, b)))
+    return np.where(np.equal(x, 0) | np.equal(x, 1), edge, inside)
 
 
 elementwise(sp.gammainc, no_formula(sp.gammainc), lambda g, x, y: times(g, gamma_density(x, y)))

@@ -70,8 +70,8 @@ def quantile_among(
     below = np.floor(exact)
     low, high = (gather(x, gather(order, k.astype(int))) for k in (below, np.ceil(exact)))
     weight = exact - below
-    if type(q) in (int, float) or method in STEPS:  # NumPy's choice of precision
-        weight = weight.astype(a.dtype)
+    chosen = a.dtype if type(q) in (int, float) or method in STEPS else np.result_type(a.dtype, shaped(q).dtype)
+    weight = weight.astype(chosen)  # NumPy's choice of precision
     exactly = weight == 0  # there both are the same entry, which may be infinite
     between = np.where(exactly, low, (1 - weight) * low + weight * np.where(exactly, 0, high))
     sizes = [1 if k in reduced else n for k, n in enumerate(a.shape) if keepdims or k in rest]
@@ -106,9 +106,14 @@ def median(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return np.quantile(a, 0.5, axis, keepdims=keepdims) if a.size else np.mean(a, axis, keepdims=keepdims)
 
 
+def nanmedian(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    """Likewise of the numbers."""
+    return np.nanquantile(a, 0.5, axis, keepdims=keepdims) if a.size else np.mean(a, axis, keepdims=keepdims)
+
+
 composed(np.quantile, quantile, note="q too, by method 'linear'")
 composed(np.nanquantile, nanquantile, note="by method 'linear'")
 composed(np.percentile, in_percent(np.quantile))
 composed(np.nanpercentile, in_percent(np.nanquantile))
 composed(np.median, median)
-composed(np.nanmedian, lambda a, axis=None, *, keepdims=False: np.nanquantile(a, 0.5, axis, keepdims=keepdims))
+composed(np.nanmedian, nanmedian)

@@ -7,7 +7,8 @@ import numpy as np
 
 from microgd.core.box import Box, dispatching, method
 from microgd.core.primitive import elementwise, general
-from microgd.ops.guard import ZERO, gate
+from microgd.errors import UnsupportedError
+from microgd.ops.guard import ZERO, gate, times
 from microgd.ops.reduce import kept
 
 ERF = np.frompyfunc(math.erf, 1, 1)
@@ -93,7 +94,12 @@ def polygamma(n: Any, x: Any) -> Any:
     """
     from scipy.special import polygamma as of_arrays  # type: ignore[import-untyped, unused-ignore]
 
-    return of_arrays(n, x)
+    x = np.asarray(x)
+    if x.dtype.kind == "c":
+        raise UnsupportedError(
+            "polygamma: SciPy has it for real numbers only, so psi and its kin have no derivative here"
+        )
+    return of_arrays(n, x).astype(np.result_type(x, np.float32))[()]
 
 
 @dispatching
@@ -143,13 +149,17 @@ elementwise(softplus, lambda g, x: g * sigmoid(x), note=REAL)
 elementwise(log_loss, lambda g, x, y: g * (sigmoid(x) - y), lambda g, x: -g * x, note=REAL)
 general(
     logsumexp,
-    lambda g, x, axis, keepdims: kept(g, x.shape, axis, keepdims) * softmax(x, axis),
+    lambda g, x, axis, keepdims: times(kept(g, x.shape, axis, keepdims), softmax(x, axis)),
     signature="a, axis=None, keepdims=False",
 )
-general(softmax, lambda g, ans, axis: ans * (g - np.sum(g * ans, axis=axis, keepdims=True)), signature="a, axis=-1")
+general(
+    softmax,
+    lambda g, ans, axis: times(g - np.sum(times(g, ans), axis=axis, keepdims=True), ans),
+    signature="a, axis=-1",
+)
 general(
     log_softmax,
-    lambda g, ans, axis: g - np.exp(ans) * np.sum(g, axis=axis, keepdims=True),
+    lambda g, ans, axis: g - times(np.sum(g, axis=axis, keepdims=True), np.exp(ans)),
     signature="a, axis=-1",
 )
 

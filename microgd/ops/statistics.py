@@ -9,7 +9,7 @@ import numpy as np
 
 from microgd.core.box import innermost
 from microgd.core.primitive import composed, elementwise, flat, general
-from microgd.ops.reduce import axes
+from microgd.ops.reduce import axes, group_size
 from microgd.ops.shape import KEPT, inexact, shaped
 
 
@@ -17,7 +17,8 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: Any = False
     """The sum of weights times entries over the sum of weights."""
     a = shaped(a)
     if weights is None:
-        weights = np.ones_like(a)
+        mean = np.mean(a, axis, keepdims=keepdims)
+        return (mean, np.full_like(mean, group_size(a.shape, axis))) if returned else mean
     weights = shaped(weights)
     if weights.shape != a.shape:  # they lie along the axes, in their order
         along = axes(axis, a.ndim)
@@ -57,7 +58,7 @@ def cov(
     total = np.sum(weights)
     lost = ddof if aweights is None else ddof * np.sum(weights * aweights) / total
     deviations = x - np.sum(x * weights, axis=1, keepdims=True) / total
-    return np.squeeze((deviations * weights) @ np.conj(deviations).T / (total - lost))
+    return np.squeeze((deviations * weights) @ np.conj(deviations).T / np.maximum(total - lost, 0))
 
 
 def corrcoef(x: Any, y: Any = None, rowvar: Any = True, *, dtype: Any = None) -> Any:
