@@ -557,7 +557,7 @@ class TestIteration:
     def test_a_scalar_has_no_entries(self):
         for scalar in (leaf(1.0), mg.tensor(1.0)):
             with pytest.raises(TypeError, match="scalar"):
-                list(scalar)
+                iter(scalar)
 
 
 class TestNoGrad:
@@ -580,7 +580,10 @@ class TestNoGrad:
         async def coroutine():
             return leaf(2.0) * 2
 
-        for function in (generator, coroutine):
+        async def both():
+            yield leaf(2.0) * 2
+
+        for function in (generator, coroutine, both):
             with pytest.raises(OptionError, match="inside"):
                 mg.no_grad()(function)
 

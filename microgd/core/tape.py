@@ -92,8 +92,8 @@ def sweep(
                 if (invalid or masked) and holds_nan(d):
                     if row.form == "elementwise":
                         d = zero_wins(d, g, rules[edge[1]](np.ones_like(g), *edge[2:]))
-                    elif type(g) in (np.ndarray, np.float64) and not np.any(g):
-                        d = np.zeros_like(d)
+                    elif not np.any(innermost(g)):
+                        d = zero_wins(d, 0)
                     invalid.clear()
                 if type(d) is not np.float64 or parent[DTYPE] is not FLOAT64 or parent[SHAPE]:
                     if d.shape != parent[SHAPE] or d.dtype is not parent[DTYPE]:

@@ -320,8 +320,8 @@ class Tensor(Box):
         return self.value
 
     def __iter__(self) -> Iterator[Tensor]:
-        for i in range(len(self)):  # an entry assigned in the loop is read as it is then
-            yield self[i] if self.node is not None else constant(self.value[i], self.level)
+        # One after the other: an entry that is assigned in the loop is read as it is then.
+        return (self[i] if self.node else constant(self.value[i], self.level) for i in range(len(self)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.array(self.convert("np.asarray(tensor)"), dtype=dtype, copy=copy)
@@ -519,7 +519,8 @@ class no_grad(ContextDecorator):  # noqa: N801  (a verb used like a keyword, as 
         return no_grad()
 
     def __call__(self, function: Any) -> Any:
-        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+        later = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+        if any(kind(function) for kind in later):
             raise OptionError("no_grad: this function runs after the call that makes it; use no_grad() inside of it")
         return super().__call__(function)
 

@@ -48,6 +48,7 @@ def ratio(x: Any, y: Any) -> Any:
 
 
 elementwise(gate, lambda g, y: gate(g, y), None)
-primitive(gate).masks = True
 elementwise(times, lambda g, y: times(g, y), lambda g, x: times(g, x))
 elementwise(over, lambda g, y: over(g, y), lambda g, ans, y: -times(g, over(ans, y)))
+for function in (gate, times, over):
+    primitive(function).masks = True
