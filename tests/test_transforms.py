@@ -96,6 +96,22 @@ class TestVmap:
             mg.vmap(lambda x: 1 / 0)(np.ones(2))
         assert mg.grad(lambda x: x * x)(3.0) == 6.0
 
+    def test_axes_of_a_dataclass(self):
+        @dataclass
+        class Line:
+            m: object
+            b: object
+
+        f = mg.vmap(lambda line: line.m * 2 + line.b, in_axes=(Line(m=0, b=None),))
+        np.testing.assert_array_equal(f(Line(np.array([1.0, 2.0]), 3.0)), [5, 7])
+
+    def test_each_example_may_read_another_entry(self):
+        x, i = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), np.array([2, 0])
+        np.testing.assert_array_equal(mg.vmap(lambda x, i: x[i])(x, i), [3, 4])
+        np.testing.assert_array_equal(mg.vmap(mg.grad(lambda x, i: x[i] ** 2))(x, i), [[0, 0, 6], [8, 0, 0]])
+        read = lambda w: np.sum(mg.vmap(lambda i: w[i] ** 2)(i))
+        np.testing.assert_array_equal(mg.grad(read)(np.array([1.0, 2.0, 3.0])), [2, 0, 6])
+
 
 class TestJacobian:
     def test_shapes(self):

@@ -187,6 +187,11 @@ class Box:
         """Become what ``other`` is: assignment changes the handle, never the value it held."""
         raise NotImplementedError
 
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, Box) and index.dtype.kind in "iu":  # it may differ between examples
+            return np.take(self, index, 0)
+        return call(operator.getitem, (self, index), {})
+
     def __setitem__(self, index: Any, value: Any) -> None:
         self.replace(call(operator.setitem, (self, index, value), {}))
 
@@ -260,7 +265,6 @@ class Box:
     __pos__ = unary(np.positive, operator.pos)
     __abs__ = unary(np.absolute, operator.abs)
     __invert__ = unary(np.invert, operator.invert)
-    __getitem__ = method(operator.getitem)
     __iadd__, __isub__ = in_place(operator.add), in_place(operator.sub)
     __imul__, __itruediv__ = in_place(operator.mul), in_place(operator.truediv)
     __imod__, __ifloordiv__ = in_place(operator.mod), in_place(operator.floordiv)

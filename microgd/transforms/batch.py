@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
+from dataclasses import is_dataclass
 from functools import wraps
 from types import EllipsisType, NoneType
 from typing import Any, NoReturn, Self
@@ -76,7 +77,7 @@ class Batched(Box):
         raise DetachError(
             "a batch has no single value: inside vmap, branch with np.where instead of `if`, keep to NumPy functions "
             "instead of float(), .item() or np.asarray, assign into mg.tensor(...) instead of a plain array, and take "
-            "entries by np.take(x, i) instead of x[i] where i differs between examples."
+            "entries by np.take(x, i, axis) instead of x[:, i] where i differs between examples."
         )
 
     __bool__ = __float__ = __int__ = __complex__ = __index__ = __array__ = item = tolist = refuse
@@ -414,6 +415,8 @@ def spread_axes(axes: Any, tree: Any, name: str) -> list[Any]:
     """One axis per leaf of ``tree``, from one number, or from a container that may stop above the leaves."""
     if axes is None or isinstance(axes, int | np.integer):
         return [axes] * len(leaves_of(tree))
+    if is_dataclass(axes) and type(axes) is type(tree):
+        axes, tree = vars(axes), vars(tree)
     if isinstance(axes, dict) and not (isinstance(tree, dict) and set(axes) == set(tree)):
         raise OptionError(f"vmap: {name} has the keys {list(axes)}; they must be those of the container")
     parts = tree.values() if isinstance(tree, dict) else tree
