@@ -271,6 +271,20 @@ def test_a_zero_that_moves_is_not_a_mask():
         np.testing.assert_array_equal(mg.grad(lambda x: np.sum(mg.grad(f)(x)))(points), [0, 2, 0])
 
 
+def test_a_residual_that_is_zero_moves():
+    """At a perfect fit cotangents are 0, and their derivatives are not: beside a missing value too."""
+    A, b = np.array([[1.0, 2.0], [np.nan, 1.0], [3.0, 1.0]]), np.array([5.0, 0.0, 5.0])
+    known = ~np.isnan(A).any(axis=1)
+    fit = np.array([1.0, 2.0])
+    products = {"by entries": lambda x: np.sum(A * x, axis=1), "as a matrix": lambda x: A @ x}
+    with np.errstate(invalid="ignore"):
+        for product in products.values():
+            loss = lambda x, product=product: np.sum(np.where(known, product(x) - b, 0.0) ** 2)
+            np.testing.assert_array_equal(mg.grad(loss)(fit), 0)
+            curvature = mg.hessian(loss)(fit)
+            assert np.all((curvature == [[20, 10], [10, 10]]) | np.isnan(curvature))  # never a wrong number
+
+
 def test_what_is_undefined_stays_so():
     with np.errstate(all="ignore"):
         assert np.isnan(mg.grad(lambda x: np.log(x) * np.sqrt(x))(-1.0))

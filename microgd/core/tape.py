@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from microgd.core.box import innermost
+from microgd.core.box import Box, innermost
 from microgd.core.primitive import FREED, LEAF, OPERANDS, Primitive
 from microgd.core.watch import origin, tell, watchers
 from microgd.errors import GraphError, ShapeError
@@ -92,7 +92,7 @@ def sweep(
                 if (invalid or masked) and holds_nan(d):
                     if row.form == "elementwise":
                         d = zero_wins(d, g, rules[edge[1]](np.ones_like(g), *edge[2:]))
-                    elif not np.any(innermost(g)):
+                    elif not isinstance(g, Box) and not np.any(g):  # in a box it may be a zero that moves
                         d = zero_wins(d, 0)
                     invalid.clear()
                 if type(d) is not np.float64 or parent[DTYPE] is not FLOAT64 or parent[SHAPE]:

@@ -70,8 +70,8 @@ def quantile_among(
     below = np.floor(exact)
     low, high = (gather(x, gather(order, k.astype(int))) for k in (below, np.ceil(exact)))
     weight = exact - below
-    chosen = a.dtype if type(q) in (int, float) or method in STEPS else np.result_type(a.dtype, shaped(q).dtype)
-    weight = weight.astype(chosen)  # NumPy's choice of precision
+    weak = type(q) in (int, float) or shaped(q).dtype.kind in "iu" or method in STEPS  # NumPy's choice of precision
+    weight = weight.astype(a.dtype if weak else np.result_type(a.dtype, shaped(q).dtype))
     exactly = weight == 0  # there both are the same entry, which may be infinite
     between = np.where(exactly, low, (1 - weight) * low + weight * np.where(exactly, 0, high))
     sizes = [1 if k in reduced else n for k, n in enumerate(a.shape) if keepdims or k in rest]
