@@ -228,6 +228,7 @@ def test_a_row_that_is_masked_twice(function):
     [
         (lambda sp, x: sp.gammainc(2.0, x), 0.0, 1.0),
         (lambda sp, x: sp.gammaincc(2.0, x), 0.0, -1.0),
+        (lambda sp, x: sp.gammainc(2.0, x), np.inf, 0.0),
         (lambda sp, x: sp.betainc(2.0, 2.0, x), 0.0, 6.0),
         (lambda sp, x: sp.betainc(2.0, 2.0, x), 1.0, -6.0),
     ],

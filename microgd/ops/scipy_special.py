@@ -141,9 +141,10 @@ elementwise(
 
 
 def gamma_density(a: Any, x: Any) -> Any:
-    """x^(a - 1) exp(-x) / gamma(a); by logarithms, which do not overflow, but at 0 have no derivatives."""
+    """x^(a - 1) exp(-x) / gamma(a); by logarithms, which do not overflow, but have no derivatives at 0 and inf."""
     inside = np.exp(sp.xlogy(a - 1, x) - x - sp.gammaln(a))
-    return np.where(np.equal(x, 0), x ** (a - 1) * np.exp(-x - sp.gammaln(a)), inside)
+    edge = times(np.exp(-x - sp.gammaln(a)), x ** (a - 1))
+    return np.where(np.equal(x, 0) | np.isinf(x), edge, inside)
 
 
 def beta_density(a: Any, b: Any, x: Any) -> Any:
