@@ -238,7 +238,9 @@ def test_distributions_at_the_edge_of_their_range(call, point, curvature):
     assert mg.hvp(lambda x: call(sp, x))(point, 1.0) == pytest.approx(curvature)
 
 
-@pytest.mark.parametrize(("name", "point"), [("gamma", -1.0), ("erfinv", 50.0), ("ndtri", -1.0), ("erfcinv", -1.0)])
+@pytest.mark.parametrize(
+    ("name", "point"), [("gamma", -1.0), ("erfinv", 50.0), ("ndtri", -1.0), ("erfcinv", -1.0), ("log_ndtr", np.inf)]
+)
 def test_functions_behind_a_guard_where_they_are_not_defined(name, point):
     sp = pytest.importorskip("scipy.special")
     f = lambda x: np.where(False, getattr(sp, name)(x), 0.0)

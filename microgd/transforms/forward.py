@@ -14,7 +14,7 @@ import numpy as np
 
 from microgd.core.box import Box, dispatch
 from microgd.core.primitive import Primitive
-from microgd.core.tape import cast, conjugate, frozen_level, new_level, zero_wins
+from microgd.core.tape import cast, conjugate, frozen_level, holds_nan, new_level, zero_wins
 from microgd.core.tensor import differentiable, refuse_captured, stopped
 from microgd.core.tree import flatten, flatten_like, tree_map
 from microgd.core.watch import tell, watchers
@@ -78,15 +78,13 @@ def summed(terms: list[Array]) -> Array | None:
 
 def push_elementwise(row: Primitive, ans: Array, values: list[Any], tangents: list[Any], params: dict[str, Any]) -> Any:
     terms = []
-    invalid: list[Any] = []
-    with np.errstate(invalid="call", call=lambda *said: invalid.append(said)):
-        for i, t in enumerate(tangents):
-            if t is not None and row.rules[i] is not None:
-                _, _, *saved = row.keeps[i](None, i, ans, *values, **params)
-                terms.append(row.rules[i](t, *saved))
-                if invalid:
-                    terms[-1] = zero_wins(terms[-1], t, row.rules[i](np.ones_like(t), *saved))
-                    invalid.clear()
+    for i, t in enumerate(tangents):
+        if t is not None and row.rules[i] is not None:
+            _, _, *saved = row.keeps[i](None, i, ans, *values, **params)
+            term = row.rules[i](t, *saved)
+            if holds_nan(term):
+                term = zero_wins(term, t, row.rules[i](np.ones_like(t), *saved))
+            terms.append(term)
     return summed(terms)
 
 
