@@ -101,19 +101,18 @@ def in_percent(quantile: Any) -> Any:
     return percentile
 
 
-def median(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The middle; of nothing, what the mean of nothing is."""
-    return np.quantile(a, 0.5, axis, keepdims=keepdims) if a.size else np.mean(a, axis, keepdims=keepdims)
+def middle(quantile: Any) -> Any:
+    """The quantile at one half; of nothing, what the mean of nothing is."""
 
+    def median(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+        return quantile(a, 0.5, axis, keepdims=keepdims) if a.size else np.mean(a, axis, keepdims=keepdims)
 
-def nanmedian(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """Likewise of the numbers."""
-    return np.nanquantile(a, 0.5, axis, keepdims=keepdims) if a.size else np.mean(a, axis, keepdims=keepdims)
+    return median
 
 
 composed(np.quantile, quantile, note="q too, by method 'linear'")
 composed(np.nanquantile, nanquantile, note="by method 'linear'")
 composed(np.percentile, in_percent(np.quantile))
 composed(np.nanpercentile, in_percent(np.nanquantile))
-composed(np.median, median)
-composed(np.nanmedian, nanmedian)
+composed(np.median, middle(np.quantile))
+composed(np.nanmedian, middle(np.nanquantile))

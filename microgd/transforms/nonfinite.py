@@ -10,11 +10,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from microgd.core.box import Box
+from microgd.core.box import Box, innermost
 from microgd.core.primitive import LEAF, Primitive
 from microgd.core.tape import EDGES, ORIGIN, ROW, Node, sweep
 from microgd.core.watch import Watcher, origin, watching
@@ -64,7 +64,7 @@ class Detector(Watcher):
 
     def forward(self, row: Primitive, operands: Any, params: dict[str, Any], answer: Any) -> None:
         """Stop if an operation gave a number that is not finite."""
-        if not nonfinite(answer) or inside({sweep.__code__, *FORWARD}):
+        if not nonfinite(answer) or inside(RULES):
             return
         inputs = [describe(f"operand {k}", x) for k, x in enumerate(operands)]
         came_in = [k for k, x in enumerate(operands) if nonfinite(x)]
@@ -75,23 +75,17 @@ class Detector(Watcher):
         else:
             cause = f"its inputs were finite, so it was born here: {remedy(row)}"
         where = origin()
-        raise NonFiniteError(
-            "\n  ".join([f"{row.name}: {count(answer, 'its output')}.", *seen(where), *inputs, f"{cause}."])
-        )
+        stop(f"{row.name}: {count(answer, 'its output')}.", *seen(where), *inputs, f"{cause}.")
 
     def arrived(self, node: Node, cotangent: Any) -> None:
         """Stop if finite parts have a sum that is not, or if the walk back began with such a number."""
         if not nonfinite(cotangent) or inside(FORWARD):
             return
         name = "a leaf" if node[ROW] is LEAF else node[ROW].name
-        raise NonFiniteError(
-            "\n  ".join(
-                [
-                    f"{name}: on the way back, {count(cotangent, 'the sum of what comes from above')}.",
-                    *seen(node[ORIGIN]),
-                    f"each part was finite, unless the gradient passed to backward() was not: {OTHERWISE}.",
-                ]
-            )
+        stop(
+            f"{name}: on the way back, {count(cotangent, 'the sum of what comes from above')}.",
+            *seen(node[ORIGIN]),
+            f"each part was finite, unless the gradient passed to backward() was not: {OTHERWISE}.",
         )
 
     def backward(self, node: Node, operand: int, cotangent: Any, result: Any) -> None:
@@ -101,32 +95,33 @@ class Detector(Watcher):
         row = node[ROW]
         (edge,) = [edge for edge in node[EDGES:] if edge[1] == operand]
         kept = [describe(name, x) for name, x in zip(row.needs[operand], edge[2:], strict=True) if hasattr(x, "dtype")]
-        raise NonFiniteError(
-            "\n  ".join(
-                [
-                    f"{row.name}: on the way back, {count(result, f'the gradient of operand {operand}')}.",
-                    *seen(node[ORIGIN]),
-                    describe("from above", cotangent),
-                    *kept,
-                    f"what came from above was finite, so the derivative of {row.name} is not: {remedy(row)}.",
-                ]
-            )
+        stop(
+            f"{row.name}: on the way back, {count(result, f'the gradient of operand {operand}')}.",
+            *seen(node[ORIGIN]),
+            describe("from above", cotangent),
+            *kept,
+            f"what came from above was finite, so the derivative of {row.name} is not: {remedy(row)}.",
         )
 
     def tangent(self, row: Primitive, operands: Any, tangents: Any, result: Any) -> None:
         """Stop if a tangent is not finite."""
-        if not nonfinite(result) or inside({sweep.__code__, *FORWARD}):
+        if not nonfinite(result) or inside(RULES):
             return
         given = [describe(f"operand {k}", x) for k, x in enumerate(operands)]
         given += [describe(f"its tangent {k}", t) for k, t in enumerate(tangents) if t is not None]
         cause = f"all of these were finite, so the derivative of {row.name} is not: {remedy(row)}"
         if any(map(nonfinite, tangents)):
             cause = "a tangent was not finite already: it came from outside"
-        told = f"{row.name}: in forward mode, {count(result, 'its tangent')}."
-        raise NonFiniteError("\n  ".join([told, *seen(origin()), *given, f"{cause}."]))
+        stop(f"{row.name}: in forward mode, {count(result, 'its tangent')}.", *seen(origin()), *given, f"{cause}.")
 
 
 FORWARD = {push.__code__ for push in PUSHES.values()}
+RULES = {sweep.__code__, *FORWARD}
+
+
+def stop(*lines: str) -> NoReturn:
+    """Raise, with what is known."""
+    raise NonFiniteError("\n  ".join(lines))
 
 
 def inside(places: set[Any]) -> bool:
@@ -168,7 +163,7 @@ def count(x: Any, what: str) -> str:
 
 def describe(name: str, x: Any) -> str:
     """``operand 0: shape (3,), from -1 to 2, finite``."""
-    x = unboxed(x)[0]
+    x = innermost(x)
     if not isinstance(x, np.ndarray | np.number | float | int):
         return f"{name}: {type(x).__name__}"
     array = np.asarray(x)
