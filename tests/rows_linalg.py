@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from op_row import AS_CALLED, DOMAINS, A, Row, row
+from op_row import AS_CALLED, DOMAINS, REFERENCES, A, Row, row
 
 from microgd.ops import decompositions as parts
 from microgd.ops.products import cross_last
@@ -19,6 +19,17 @@ from microgd.ops.products import cross_last
 def regular(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
     """Matrices near diag(1, 2, 3...): independent columns, eigenvalues and singular values well apart."""
     return np.eye(*shape[-2:]) * np.arange(1, shape[-1] + 1) + rng.uniform(-0.2, 0.2, shape)
+
+
+def minors(a: np.ndarray) -> np.ndarray:
+    """The matrix of cofactors, from its definition."""
+    n = len(a)
+    return np.array(
+        [[(-1) ** (i + j) * np.linalg.det(np.delete(np.delete(a, i, 0), j, 1)) for j in range(n)] for i in range(n)]
+    )
+
+
+REFERENCES[parts.cofactors] = minors  # the singular values of complex numbers would not be exact to the last digits
 
 
 def steep(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:

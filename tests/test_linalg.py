@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from rows_linalg import minors
 
 import microgd as mg
 from microgd.errors import UnsupportedError
@@ -151,14 +152,6 @@ def test_a_real_matrix_with_complex_eigenvalues():
 
 
 # ---- singular matrices -------------------------------------------------------------------------------------
-
-
-def minors(a: np.ndarray) -> np.ndarray:
-    """The matrix of cofactors, from its definition."""
-    n = len(a)
-    return np.array(
-        [[(-1) ** (i + j) * np.linalg.det(np.delete(np.delete(a, i, 0), j, 1)) for j in range(n)] for i in range(n)]
-    )
 
 
 def pair_minors(a: np.ndarray, i: int, j: int) -> np.ndarray:
