@@ -13,7 +13,6 @@ import numpy as np
 from op_row import AS_CALLED, DOMAINS, REFERENCES, A, Row, row
 
 from microgd.ops import decompositions as parts
-from microgd.ops.products import cross_last
 
 
 def regular(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
@@ -83,6 +82,12 @@ def lstsq_function(a: Any, b: Any) -> Any:
     return x, residuals, s
 
 
+def roots_function(p: Any) -> Any:
+    """What does not depend on the order of the roots."""
+    r = np.roots(p)
+    return np.real(np.sum(r**3)), np.real(np.sum(np.exp(r)))
+
+
 FFT_OF_COMPLEX = [np.fft.fft, np.fft.ifft, np.fft.irfft, np.fft.hfft]
 FFT_OF_REAL = [np.fft.rfft, np.fft.ihfft]
 FFTN_OF_COMPLEX, FFTN_OF_REAL = [np.fft.fftn, np.fft.ifftn, np.fft.irfftn], [np.fft.rfftn]
@@ -97,6 +102,7 @@ AS_CALLED |= {
     np.linalg.eig: eig_function,
     np.linalg.svd: svd_function,
     np.linalg.lstsq: lstsq_function,
+    np.roots: roots_function,
     np.linalg.slogdet: lambda a: np.linalg.slogdet(a)[1],
     np.linalg.eigvals: lambda a: np.sort(np.linalg.eigvals(a)),
     np.linalg.tensorsolve: lambda a, b, shape, **options: np.linalg.tensorsolve(a.reshape(shape), b, **options),
@@ -119,7 +125,6 @@ PRODUCTS = [
     row(np.cross, A((3, 2)), A((2, 3)), axisa=0, axisc=0),
     row(np.cross, A((2, 3)), A((2, 3)), axis=1),
     row(np.linalg.cross, A((3, 2)), A((3, 2)), axis=0),
-    row(cross_last, A((2, 1, 3)), A((2, 3)), **c),
     row(np.kron, A((2, 3)), A((3, 2)), **c),
     row(np.kron, A((2,)), A((2, 1, 2))),
     row(np.kron, A(()), A((2,))),
@@ -145,6 +150,17 @@ PRODUCTS = [
     row(np.polysub, A((4,)), A((2,)), **c),
     row(np.polysub, [1, 2, 3], A((2,))),
     row(np.polymul, A((3,)), A((2,)), **c),
+    row(np.polydiv, A((5,)), A((3,), "nonzero")),
+    row(np.polydiv, A((2,)), [1.0, 2.0, 3.0]),
+    row(np.polydiv, A((2,)), A(())),
+    row(np.poly, A((3,)), **c),
+    row(np.poly, A((2, 2), "regular")),
+    row(np.roots, A((4,), "nonzero")),
+    row(np.polyfit, A((5,), "even"), A((5,)), 1),
+    row(np.polyfit, A((5,), "even"), A((5, 2)), 2),
+    row(np.polyfit, A((3,), "even"), A((3,)), 1, None, False, A((3,), "positive")),
+    row(np.polyfit, A((4,), "even"), A((4, 2)), 1, None, False, None, True),
+    row(np.polyfit, A((4,), "even"), A((4,)), 1, None, False, None, "unscaled"),
     row(np.polymul, [2, 1], A((3,))),
     row(np.polyder, A((4,)), **c),
     row(np.polyder, A((4,)), 2),

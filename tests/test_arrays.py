@@ -261,7 +261,7 @@ def test_writing_functions_assign():
     t = mg.tensor(np.zeros((2, 3)))
     x = mg.tensor([1.0, 2.0], requires_grad=True)
     before = t * 1.0
-    np.put(t, [0, 4], x)
+    t.put([0, 4], x)
     np.fill_diagonal(t, 3 * x)
     np.testing.assert_array_equal(t.data, [[3, 0, 0], [0, 6, 0]])
     np.testing.assert_array_equal(before.data, 0)  # values never change
@@ -416,6 +416,23 @@ AS_NUMPY = [
     lambda x: np.vander(x, 0),
     lambda x: np.diff(x, 0, prepend=7.0),
     lambda x: np.interp(x, [0.5, 1.0, 2.0], [1.0, 4.0, 2.0], period=-3.0),
+    lambda x: np.sum(x, axis=None, out=None),
+    lambda x: np.cumsum(x, out=None) * np.all(x > 0, where=[True, False]),
+    lambda x: np.add.reduce(x, 0, None, None),
+    lambda x: np.concatenate([x, [1, 2]], dtype=np.float64),
+    lambda x: np.stack([x, [1, 2]], dtype=np.float64),
+    lambda x: np.hstack([x, [1, 2]], dtype=np.float64),
+    lambda x: np.vstack([x, [1, 2]], dtype=np.float64),
+    lambda x: np.nanmax(x, initial=2.0),
+    lambda x: np.nanmin(x, where=[True, False], initial=9.0),
+    lambda x: np.logspace(0.0, x, 3, dtype=np.float64),
+    lambda x: np.linspace(0.0, x, 3, retstep=True)[1],
+    lambda x: np.var(x, mean=[1.5]),
+    lambda x: np.poly([x[0], 1.0, x[1]]) if isinstance(x, np.ndarray) else np.poly(np.stack([x[0], 1.0, x[1]])),
+    lambda x: np.imag(np.poly(x * 1j)),
+    lambda x: np.polyfit([0.0, 1.0, 2.0], np.append(x, 1.0), 1, full=True)[1],
+    lambda x: np.polyfit([0.0, 1.0, 2.0], np.outer(np.append(x, 1.0), [1.0, 2.0]), 1, cov="unscaled")[0],
+    lambda x: np.polydiv(np.append(x, [0.0, 3.0]), x)[0],
 ]
 
 

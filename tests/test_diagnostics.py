@@ -269,6 +269,10 @@ class TestNoSilentDetach:
             np.add(array, leaf(1.0, 2.0), out=array)
         with pytest.raises(DetachError, match="out="):
             array += leaf(1.0, 2.0)
+        with pytest.raises(DetachError, match="out="):
+            np.cumsum(leaf(1.0, 2.0), out=array)
+        with pytest.raises(DetachError, match="out="):
+            leaf(1.0, 2.0).sum(axis=0, out=array[0])
         assert not array.any()
 
 

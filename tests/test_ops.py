@@ -49,7 +49,7 @@ def check_gradient(f, values: list, gradients: list, seed: int, rtol: float = 1e
             np.testing.assert_allclose(np.sum(g * v), numeric, rtol=rtol, atol=rtol * scale, err_msg=f"operand {k}")
 
 
-WIDENED = {np.interp, np.cov, np.corrcoef, np.vander, np.bincount, np.geomspace, mg.polygamma}
+WIDENED = {np.interp, np.cov, np.corrcoef, np.vander, np.bincount, np.geomspace, np.polyfit, mg.polygamma}
 """Functions whose answer NumPy gives in double precision whatever it was given; on tensors the precision is kept."""
 
 

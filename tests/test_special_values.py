@@ -238,6 +238,30 @@ def test_distributions_at_the_edge_of_their_range(call, point, curvature):
     assert mg.hvp(lambda x: call(sp, x))(point, 1.0) == pytest.approx(curvature)
 
 
+@pytest.mark.parametrize("name", ["erfcx", "dawsn", "i0e", "i1e", "k0e", "k1e", "rgamma", "log_ndtr", "beta", "fdtrc"])
+def test_functions_that_vanish_far_out_have_derivatives_that_do(name):
+    sp = pytest.importorskip("scipy.special")
+    parameters = {"beta": (2.5,), "fdtrc": (2.5, 1.5)}.get(name, ())
+    f = lambda x: getattr(sp, name)(*parameters, x)
+    assert f(inf) == mg.grad(f)(inf) == mg.grad(mg.grad(f))(inf) == mg.hvp(f)(inf, 1.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "point", "slope"),
+    [
+        ("erfcx", 1e6, -1e-12 / np.sqrt(np.pi)),  # of 1 / (sqrt(pi) x), which is all that is left far out
+        ("dawsn", -1e6, -0.5e-12),  # of 1 / (2 x)
+        ("exprel", -1e6, 1e-12),  # of -1 / x
+        ("exprel", 1e-9, 0.5),
+        ("spence", 1.0, -1.0),
+    ],
+)
+def test_slopes_whose_formula_cancels(name, point, slope):
+    sp = pytest.importorskip("scipy.special")
+    f = getattr(sp, name)
+    assert mg.grad(f)(point) == pytest.approx(slope, rel=1e-8, abs=0)
+
+
 @pytest.mark.parametrize(
     ("name", "point"), [("gamma", -1.0), ("erfinv", 50.0), ("ndtri", -1.0), ("erfcinv", -1.0), ("log_ndtr", np.inf)]
 )
@@ -279,13 +303,21 @@ def test_a_residual_that_is_zero_moves():
     A, b = np.array([[1.0, 2.0], [np.nan, 1.0], [3.0, 1.0]]), np.array([5.0, 0.0, 5.0])
     known = ~np.isnan(A).any(axis=1)
     fit = np.array([1.0, 2.0])
-    products = {"by entries": lambda x: np.sum(A * x, axis=1), "as a matrix": lambda x: A @ x}
+    products = {
+        "by entries": lambda x: np.sum(A * x, axis=1),
+        "as a matrix": lambda x: A @ x,
+        "by einsum": lambda x: np.einsum("ij,j->i", A, x),
+        "of three": lambda x: np.einsum("ij,j,i->i", A, x, np.array([1.0, np.inf, -1.0])),
+        "from the left": lambda x: np.tensordot(x, A, (0, 1)),
+    }
     with np.errstate(invalid="ignore"):
         for product in products.values():
-            loss = lambda x, product=product: np.sum(np.where(known, product(x) - b, 0.0) ** 2)
-            np.testing.assert_array_equal(mg.grad(loss)(fit), 0)
-            curvature = mg.hessian(loss)(fit)
-            assert np.all((curvature == [[20, 10], [10, 10]]) | np.isnan(curvature))  # never a wrong number
+            loss = lambda x, product=product: np.sum(np.where(known, np.abs(product(x)) - b, 0.0) ** 2)
+            gradient = mg.grad(loss)
+            np.testing.assert_array_equal(gradient(fit), 0)
+            np.testing.assert_array_equal(mg.hessian(loss)(fit), [[20, 10], [10, 10]])
+            np.testing.assert_array_equal(mg.grad(lambda x, g=gradient: g(x)[0])(fit), [20, 10])
+            np.testing.assert_array_equal(mg.vmap(gradient)(fit[None]), [[0, 0]])
 
 
 def test_what_is_undefined_stays_so():

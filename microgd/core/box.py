@@ -38,6 +38,11 @@ def dispatch(row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) 
 
 def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Bring a call as the user wrote it into canonical form, and dispatch it."""
+    if kwargs.pop("out", None) is not None:
+        raise DetachError(
+            f"{function.__name__}: out= and in-place forms (array += tensor) would write a tensor's value into "
+            f"a plain array and lose its gradient. Write z = {function.__name__}(x, y) or x = x + y instead."
+        )
     row = TABLE.get(function) or late(function)
     if row is None or row.form == "undeclared":
         raise undeclared(function)
@@ -196,11 +201,6 @@ class Box:
         self.replace(call(operator.setitem, (self, index, value), {}))
 
     def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **kwargs: Any) -> Any:
-        if "out" in kwargs:
-            raise DetachError(
-                f"{ufunc.__name__}: out= and in-place forms (array += tensor) would write a tensor's value into "
-                f"a plain array and lose its gradient. Write z = {ufunc.__name__}(x, y) or x = x + y instead."
-            )
         if how != "__call__":
             return call(getattr(ufunc, how), inputs, kwargs)
         if len(inputs) == 2 and not kwargs and (row := TABLE.get(ufunc)) and row.form in ("elementwise", "bilinear"):
@@ -229,6 +229,8 @@ class Box:
     dtype = property(lambda self: self.value.dtype)
     ndim = property(lambda self: len(self.shape))
     size = property(lambda self: self.value.size)
+    itemsize = property(lambda self: self.value.itemsize)
+    nbytes = property(lambda self: self.value.nbytes)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -287,7 +289,7 @@ class Box:
     cumsum, cumprod = method(np.cumsum), method(np.cumprod)
     diagonal, trace = method(np.diagonal), method(np.trace)
     dot, searchsorted = method(np.dot), method(np.searchsorted)
-    max, min = method(np.max), method(np.min)
+    max, min, put = method(np.max), method(np.min), method(np.put)
     mean, sum, prod = method(np.mean), method(np.sum), method(np.prod)
     ravel, squeeze, swapaxes = method(np.ravel), method(np.squeeze), method(np.swapaxes)
     round = __round__ = method(np.round)

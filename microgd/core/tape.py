@@ -87,13 +87,11 @@ def sweep(
                 )
             rules, masked = row.rules, masked or row.masks
             for edge in node[EDGES:]:
-                parent = edge[0]
-                d = rules[edge[1]](g, *(edge[2:] if lift is None else lifted(node, edge, lift)))
+                parent, rule = edge[0], rules[edge[1]]
+                saved = edge[2:] if lift is None else tuple(lifted(node, edge, lift))
+                d = rule(g, *saved)
                 if (invalid or masked) and holds_nan(d):
-                    if row.form == "elementwise":
-                        d = zero_wins(d, g, rules[edge[1]](np.ones_like(g), *edge[2:]))
-                    elif not isinstance(g, Box) and not np.any(g):  # in a box it may be a zero that moves
-                        d = zero_wins(d, 0)
+                    d = zeros_win(d, row.form, rule, g, saved)
                     invalid.clear()
                 if type(d) is not np.float64 or parent[DTYPE] is not FLOAT64 or parent[SHAPE]:
                     if d.shape != parent[SHAPE] or d.dtype is not parent[DTYPE]:
@@ -153,6 +151,28 @@ def zero_wins(product: Any, *factors: Any) -> Any:
     if not holds_nan(product):
         return product
     return np.where(np.isnan(product) & (sum([np.equal(x, 0) for x in factors]) != 0), 0, product)[()]
+
+
+def zeros_win(d: Any, form: str, rule: Callable[..., Any], g: Any, saved: tuple[Any, ...]) -> Any:
+    """A rule's answer with 0 for NaN wherever it comes of nothing but exact zeros, as far as the form can tell."""
+    if form == "elementwise":
+        return zero_wins(d, g, rule(np.ones_like(g), *saved))
+    if form == "bilinear":  # a sum of products, so what is not finite may as well be 0 where it meets only zeros
+        met = np.not_equal(g, 0) * 1.0
+        once, twice = (rule(met, *[finite_or(n, x, 1.0) for x in saved]) for n in (1.0, 2.0))
+        return np.where(np.isnan(d) & (once == twice), rule(g, *[finite_or(0, x) for x in saved]), d)[()]
+    if not isinstance(g, Box) and not np.any(g):  # in a box it may be a zero that moves
+        return zero_wins(d, 0)
+    return d
+
+
+def finite_or(other: float, x: Any, finite: Any = None) -> Any:
+    """An operand, or each of several, with ``other`` for what is not finite; and with ``finite`` for what is."""
+    if type(x) is tuple:
+        return tuple([finite_or(other, part, finite) for part in x])
+    if not hasattr(x, "dtype") or x.dtype.kind not in "fc":
+        return x
+    return np.where(np.isfinite(x), x if finite is None else finite, other)
 
 
 def fit(d: Any, parent: Node, node: Node) -> Any:

@@ -91,6 +91,8 @@ dawsn: 1 - 2 * x * ans
 ndtr: exp(-x ** 2 / 2) / sqrt(2 * pi)
 ndtri: sqrt(2 * pi) * exp(ans ** 2 / 2)
 log_ndtr: inverse_mills(x)
+ndtri_exp: 1 / inverse_mills(ans)
+owens_t: -exp(-x * x / 2) * erf(x * y / sqrt(2)) / sqrt(8 * pi); exp(-x * x * (1 + y * y) / 2) / (2 * pi * (1 + y * y))
 inverse_mills: -ans * (x + ans)
 xlogy: log(y); x / y
 xlog1py: log1p(y); x / (1 + y)
@@ -101,8 +103,12 @@ huber: maximum(abs(y) - x, 0); clip(y, -x, x)
 pseudo_huber: (hypot(x, y) - x) ** 2 / hypot(x, y); x * y / hypot(x, y)
 boxcox: x ** (y - 1); ((y * ans + 1) * log(x) - ans) / y
 boxcox1p: (1 + x) ** (y - 1); ((y * ans + 1) * log(1 + x) - ans) / y
+inv_boxcox: ans ** (1 - y); (x * ans ** (1 - y) - ans * log(ans)) / y
+inv_boxcox1p: (1 + ans) ** (1 - y); (x * (1 + ans) ** (1 - y) - (1 + ans) * log(1 + ans)) / y
 powm1: y * x ** (y - 1); (ans + 1) * log(x)
 exprel: (exp(x) - ans) / x
+spence: log(x) / (1 - x)
+wrightomega: ans / (1 + ans)
 exp1: -exp(-x) / x
 expi: exp(x) / x
 
@@ -118,6 +124,16 @@ gammaincc: -; -exp(-y) * y ** (x - 1) / gamma(x)
 gammaincinv: -; gamma(x) * exp(ans) * ans ** (1 - x)
 gammainccinv: -; -gamma(x) * exp(ans) * ans ** (1 - x)
 betainc: -; -; z ** (x - 1) * (1 - z) ** (y - 1) / beta(x, y)
+betaincc: -; -; -(z ** (x - 1)) * (1 - z) ** (y - 1) / beta(x, y)
+betainccinv: -; -; -beta(x, y) * ans ** (1 - x) * (1 - ans) ** (1 - y)
+chdtr: -; exp(-y / 2) * (y / 2) ** (x / 2 - 1) / (2 * gamma(x / 2))
+chdtrc: -; -exp(-y / 2) * (y / 2) ** (x / 2 - 1) / (2 * gamma(x / 2))
+pdtr: -; -exp(-y) * y ** floor(x) / gamma(floor(x) + 1)
+pdtrc: -; exp(-y) * y ** floor(x) / gamma(floor(x) + 1)
+stdtr: -; (1 + y * y / x) ** (-(x + 1) / 2) / (sqrt(x) * beta(x / 2, 0.5))
+stdtrit: -; (1 + ans * ans / x) ** ((x + 1) / 2) * sqrt(x) * beta(x / 2, 0.5)
+fdtr: -; -; (x / y) ** (x / 2) * z ** (x / 2 - 1) * (1 + x * z / y) ** (-(x + y) / 2) / beta(x / 2, y / 2)
+fdtrc: -; -; -((x / y) ** (x / 2)) * z ** (x / 2 - 1) * (1 + x * z / y) ** (-(x + y) / 2) / beta(x / 2, y / 2)
 betaincinv: -; -; beta(x, y) * ans ** (1 - x) * (1 - ans) ** (1 - y)
 
 j0: -j1(x)
@@ -138,9 +154,20 @@ ive: -; (ive(x - 1, y) + ive(x + 1, y)) / 2 - sign(y) * ans
 k0e: ans - k1e(x)
 k1e: ans - (k0e(x) + kve(2, x)) / 2
 kve: -; ans - (kve(x - 1, y) + kve(x + 1, y)) / 2
+eval_chebyt: -; x * eval_chebyu(x - 1, y)
+eval_chebyu: -; 2 * eval_gegenbauer(x - 1, 2, y)
+eval_legendre: -; eval_gegenbauer(x - 1, 1.5, y)
+eval_gegenbauer: -; -; 2 * y * eval_gegenbauer(x - 1, y + 1, z)
+eval_jacobi: -; -; -; (x + y + z + 1) / 2 * eval_jacobi(x - 1, y + 1, z + 1, x3)
+eval_laguerre: -; -eval_genlaguerre(x - 1, 1, y)
+eval_genlaguerre: -; -; -eval_genlaguerre(x - 1, y + 1, z)
+eval_hermite: -; 2 * y * ans - eval_hermite(x + 1, y)
+eval_hermitenorm: -; y * ans - eval_hermitenorm(x + 1, y)
 hyp0f1: -; hyp0f1(x + 1, y) / x
 hyp1f1: -; -; x / y * hyp1f1(x + 1, y + 1, z)
 hyp2f1: -; -; -; x * y / z * hyp2f1(x + 1, y + 1, z + 1, x3)
+ellipkinc: 1 / sqrt(1 - y * sin(x) ** 2); -
+ellipeinc: sqrt(1 - y * sin(x) ** 2); -
 ellipk: (ellipe(x) / (1 - x) - ans) / (2 * x)
 ellipe: (ans - ellipk(x)) / (2 * x)
 """
@@ -184,7 +211,6 @@ WORDS: dict[str, tuple[str, ...]] = {
         "the upstream, convolved with {y} turned round",
         "the upstream, convolved with {x} turned round",
     ),
-    "cross_last": ("the cross product of {y} and the upstream", "the cross product of the upstream and {x}"),
     "real": ("the upstream, to the real part",),
     "imag": ("the upstream, to the imaginary part",),
     "conjugate": ("the conjugate of the upstream",),

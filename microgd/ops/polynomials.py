@@ -1,15 +1,18 @@
-"""Polynomials by their coefficients, the highest power first.
+"""Polynomials by their coefficients, the highest power first: arithmetic, roots, and the least-squares fit.
 
 Sums, products, derivatives and integrals of polynomials are linear in the coefficients, so they are short programs.
-A leading zero stays where it is: it is a coefficient like the others, with a gradient of its own.
+A leading zero stays where it is: it is a coefficient like the others, with a gradient of its own. A root r of p moves
+by -dp(r) / p'(r), so it needs no derivative of the eigenvalues that it is found by.
 """
 
 from typing import Any
 
 import numpy as np
 
-from microgd.core.primitive import composed
-from microgd.ops.shape import shaped
+from microgd.core.box import innermost
+from microgd.core.primitive import composed, general
+from microgd.ops.guard import over
+from microgd.ops.shape import KEPT, shaped
 
 
 def polyval(p: Any, x: Any) -> Any:
@@ -60,7 +63,59 @@ def polyint(p: Any, m: Any = 1, k: Any = None) -> Any:
     return p
 
 
+def polydiv(u: Any, v: Any) -> Any:
+    """Long division; as NumPy does it, zeros that lead the remainder are dropped."""
+    u, v = (np.atleast_1d(shaped(p)) * 1.0 for p in (u, v))
+    quotient, rest, scale = [], u.astype(np.result_type(u.dtype, v.dtype)), 1 / v[0]
+    for k in range(len(u) - len(v) + 1):
+        quotient.append(scale * rest[k])
+        rest = np.concatenate([rest[:k], rest[k : k + len(v)] - quotient[k] * v, rest[k + len(v) :]])
+    while len(rest) > 1 and np.allclose(innermost(rest[0]), 0, rtol=1e-14):
+        rest = rest[1:]
+    return np.stack(quotient or [0 * rest[0]]), rest
+
+
+def poly(seq_of_zeros: Any) -> Any:
+    """The product of (x - r) over all roots r, or over the eigenvalues of a matrix."""
+    given = np.atleast_1d(shaped(seq_of_zeros)) * 1.0
+    zeros: Any = np.linalg.eigvals(given) if given.ndim == 2 else given
+    p, none = np.ones_like(zeros, shape=1), np.zeros_like(zeros, shape=1)
+    for r in zeros:
+        p = np.concatenate([p, none]) - np.concatenate([none, r * p])
+    found = innermost(zeros)
+    return np.real(p) if np.all(np.sort(found) == np.sort(np.conj(found))) else p
+
+
+def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: Any = False, w: Any = None, cov: Any = False) -> Any:
+    """The least-squares fit, on columns of equal length; with ``full`` or ``cov`` what NumPy reports beside it."""
+    order = int(deg) + 1
+    x, y = shaped(x) + 0.0, shaped(y) + 0.0
+    powers, values = np.vander(x, order), y
+    if w is not None:
+        powers, values = powers * shaped(w)[:, None], (values.T * w).T
+    lengths = np.sqrt(np.sum(powers * powers, axis=0))
+    cutoff = len(x) * np.finfo(x.dtype).eps if rcond is None else rcond
+    p, residuals, rank, s = np.linalg.lstsq(powers / lengths, values, cutoff)
+    p = (p.T / lengths).T
+    if full:
+        return p, residuals, rank, s, cutoff
+    if not cov:
+        return p
+    spread = np.linalg.inv((powers / lengths).T @ (powers / lengths)) / np.outer(lengths, lengths)
+    noise = 1 if cov == "unscaled" else residuals / (len(x) - order)
+    return p, (spread if y.ndim == 1 else spread[:, :, None]) * noise
+
+
 composed(np.polyval, polyval)
+general(
+    np.roots,
+    lambda g, ans, x: -over(g, polyval(np.polyder(x), ans)) @ np.vander(ans, len(x)),
+    bind=lambda p: ((np.atleast_1d(shaped(p)),), {}),
+    note="where the roots differ",
+)
+composed(np.poly, poly)
+composed(np.polydiv, polydiv)
+composed(np.polyfit, polyfit, note=KEPT)
 composed(np.polyadd, polyadd)
 composed(np.polysub, polysub)
 composed(np.polymul, lambda a1, a2: np.convolve(a1, a2), note="leading zeros stay")

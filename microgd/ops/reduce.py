@@ -161,12 +161,14 @@ def var(
     correction: Any = None,
     keepdims: Any = False,
     where: Any = True,
+    mean: Any = None,
 ) -> Any:
     """The mean square of the deviations from the mean, with ``ddof`` (or ``correction``) fewer in the count."""
     if ddof and correction is not None:
         raise ValueError("var: ddof and correction are two names of the same; give one")
     a = typed(a, dtype)
-    deviations = chosen(a - np.mean(a, axis, keepdims=True, where=where), where, 0)
+    mean = np.mean(a, axis, keepdims=True, where=where) if mean is None else mean
+    deviations = chosen(a - mean, where, 0)
     squares = np.real(deviations * np.conj(deviations)) if a.dtype.kind == "c" else deviations * deviations
     count = group_size(a.shape, axis)
     if where is not True:
@@ -183,18 +185,19 @@ def std(a: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
 composed(np.var, var)
 composed(np.std, std, note="derivative 0 where all are equal")
 
-composed(np.add.reduce, lambda array, axis=0, keepdims=False: np.sum(array, axis=axis, keepdims=keepdims))
-composed(np.multiply.reduce, lambda array, axis=0, keepdims=False: np.prod(array, axis=axis, keepdims=keepdims))
-composed(np.maximum.reduce, lambda array, axis=0, keepdims=False: np.max(array, axis=axis, keepdims=keepdims))
-composed(np.minimum.reduce, lambda array, axis=0, keepdims=False: np.min(array, axis=axis, keepdims=keepdims))
 
-flat(
-    np.argmax,
-    np.argmin,
-    np.nanargmax,
-    np.nanargmin,
-    np.all,
-    np.any,
-    np.count_nonzero,
-    signature="a, axis=None, keepdims=False",
-)
+def along_first(reduction: Any) -> Any:
+    """A reduction as the ``reduce`` of its ufunc, which goes along the first axis if nothing else is said."""
+    return lambda array, axis=0, *dtype, **options: reduction(array, axis, *dtype, **options)
+
+
+for ufunc, reduction in (
+    (np.add, np.sum),
+    (np.multiply, np.prod),
+    (np.maximum, np.max),
+    (np.minimum, np.min),
+):
+    composed(ufunc.reduce, along_first(reduction))
+
+flat(np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.count_nonzero, signature="a, axis=None, keepdims=False")
+flat(np.all, np.any, signature="a, axis=None, keepdims=False, where=True")

@@ -38,12 +38,35 @@ def no_formula(function: Any) -> Callable[..., Any]:
     return refuse
 
 
+def inside(function: Callable[[Any], Any], x: Any) -> Any:
+    """A function that is 0 at infinity, where SciPy's formula for it gives NaN."""
+    far = np.isinf(x)
+    return np.where(far, 0, function(np.where(far, 1, x)))
+
+
 # Error functions and the normal distribution.
 elementwise(sp.erf, lambda g, x: g * (TWO_OVER_ROOT_PI * np.exp(-x * x)))
 elementwise(sp.erfc, lambda g, x: g * (-TWO_OVER_ROOT_PI * np.exp(-x * x)))
-elementwise(sp.erfcx, lambda g, ans, x: times(g, 2 * x * ans - TWO_OVER_ROOT_PI), note="cancels beyond x = 1e4")
+
+
+def tail(u: Any) -> Any:
+    """u + 3 u^2 + 3 5 u^3 + ...: what is left of x erfcx(x) and of x dawsn(x) for large x once their limit is taken."""
+    return u * (1 + 3 * u * (1 + 5 * u * (1 + 7 * u * (1 + 9 * u * (1 + 11 * u)))))
+
+
+def erfcx_slope(ans: Any, x: Any) -> Any:
+    far = x > 20
+    return np.where(far, TWO_OVER_ROOT_PI * tail(-0.5 / x**2), 2 * np.where(far, 0, x) * ans - TWO_OVER_ROOT_PI)
+
+
+def dawsn_slope(ans: Any, x: Any) -> Any:
+    far = np.abs(x) > 20
+    return np.where(far, -tail(0.5 / x**2), 1 - 2 * np.where(far, 0, x) * ans)
+
+
+elementwise(sp.erfcx, lambda g, ans, x: times(g, erfcx_slope(ans, x)))
 elementwise(sp.erfi, lambda g, x: times(g, TWO_OVER_ROOT_PI * np.exp(x * x)))
-elementwise(sp.dawsn, lambda g, ans, x: g * (1 - 2 * x * ans), note="cancels beyond x = 1e4")
+elementwise(sp.dawsn, lambda g, ans, x: times(g, dawsn_slope(ans, x)))
 elementwise(sp.erfinv, lambda g, ans: times(g, np.exp(ans * ans) / TWO_OVER_ROOT_PI))
 elementwise(sp.erfcinv, lambda g, ans: times(g, np.exp(ans * ans) / -TWO_OVER_ROOT_PI))
 elementwise(sp.ndtr, lambda g, x: g * (np.exp(-x * x / 2) / ROOT_2PI))
@@ -56,8 +79,14 @@ def inverse_mills(x: Any) -> Any:
     return math.sqrt(2 / math.pi) / sp.erfcx(x / -math.sqrt(2))
 
 
-elementwise(inverse_mills, lambda g, ans, x: g * (-ans * (x + ans)))
+elementwise(inverse_mills, lambda g, ans, x: -times(g, times(ans, x + ans)))
 elementwise(sp.log_ndtr, lambda g, x: g * inverse_mills(x))
+elementwise(sp.ndtri_exp, lambda g, ans: over(g, inverse_mills(ans)))
+elementwise(
+    sp.owens_t,
+    lambda g, x, y: g * (np.exp(-x * x / 2) * sp.erf(x * y / math.sqrt(2)) / (-2 * ROOT_2PI)),
+    lambda g, x, y: g * (np.exp(-x * x * (1 + y * y) / 2) / (2 * math.pi * (1 + y * y))),
+)
 
 # Logistic functions, entropies and losses.
 elementwise(sp.expit, lambda g, ans: g * (ans * (1 - ans)))
@@ -89,6 +118,17 @@ def boxcox_slope(log: Any, power: Any) -> Any:
     return np.where(near, inner * inner * sp.hyp1f1(2, 3, power * inner) / 2, far)
 
 
+def exprel_slope(x: Any) -> Any:
+    """(exp(x) (x - 1) + 1) / x^2; near 0, where that cancels, by its series."""
+    near = np.abs(x) < 1
+    far = np.where(near, 1, x)
+    return np.where(near, sp.hyp1f1(2, 3, np.where(near, x, 0)) / 2, over(times(np.exp(far), far - 1) + 1, far * far))
+
+
+def inverse_boxcox_slope(g: Any, ans: Any, y: Any) -> Any:
+    return -times(g, boxcox_slope(np.log(ans), y) * ans ** (1 - y))
+
+
 elementwise(sp.boxcox, lambda g, x, y: times(g, x ** (y - 1)), lambda g, x, y: times(g, boxcox_slope(np.log(x), y)))
 elementwise(
     sp.boxcox1p,
@@ -96,12 +136,20 @@ elementwise(
     lambda g, x, y: times(g, boxcox_slope(np.log1p(x), y)),
 )
 elementwise(sp.powm1, power_base, lambda g, ans, x: times(g, times(ans + 1, np.log(x))))
-elementwise(sp.exprel, lambda g, x: times(g, sp.hyp1f1(2, 3, x) / 2))
+elementwise(sp.exprel, lambda g, x: times(g, exprel_slope(x)))
 elementwise(sp.exp2, lambda g, ans: times(g, ans * math.log(2)))
 elementwise(sp.exp10, lambda g, ans: times(g, ans * math.log(10)))
 elementwise(sp.expm1, lambda g, ans: times(g, ans + 1))
+elementwise(sp.wrightomega, lambda g, ans: g * (ans / (1 + ans)))
 elementwise(sp.log1p, lambda g, x: over(g, 1 + x))
 elementwise(sp.cbrt, lambda g, ans: times(g, 1 / (3 * ans * ans)))
+elementwise(sp.inv_boxcox, lambda g, ans, y: times(g, ans ** (1 - y)), inverse_boxcox_slope)
+elementwise(
+    sp.inv_boxcox1p,
+    lambda g, ans, y: times(g, (1 + ans) ** (1 - y)),
+    lambda g, ans, y: inverse_boxcox_slope(g, 1 + ans, y),
+)
+elementwise(sp.spence, lambda g, x: times(g, -sp.hyp2f1(1, 1, 2, 1 - x)))
 elementwise(sp.exp1, lambda g, x: -over(times(g, np.exp(-x)), x))
 elementwise(sp.expi, lambda g, x: over(times(g, np.exp(x)), x))
 
@@ -124,15 +172,17 @@ def rgamma_slope(x: Any) -> Any:
     """d(1 / gamma(x))/dx, left of 1/2 by reflection: it is finite at the poles of gamma too."""
     left, right = np.where(x < 0.5, x, 0.5), np.where(x < 0.5, 0.5, x)
     turned = np.cos(math.pi * left) - np.sin(math.pi * left) * sp.psi(1 - left) / math.pi
-    return np.where(x < 0.5, sp.gamma(1 - left) * turned, -sp.rgamma(right) * sp.psi(right))
+    return np.where(x < 0.5, sp.gamma(1 - left) * turned, -times(sp.rgamma(right), sp.psi(right)))
 
 
 elementwise(sp.rgamma, lambda g, x: g * rgamma_slope(x))
-elementwise(
-    sp.beta,
-    lambda g, ans, x, y: g * (ans * (sp.psi(x) - sp.psi(x + y))),
-    lambda g, ans, x, y: g * (ans * (sp.psi(y) - sp.psi(x + y))),
-)
+
+
+def beta_slope(x: Any, y: Any) -> Any:
+    return inside(lambda x: inside(lambda y: sp.beta(x, y) * (sp.psi(x) - sp.psi(x + y)), y), x)
+
+
+elementwise(sp.beta, lambda g, x, y: g * beta_slope(x, y), lambda g, x, y: g * beta_slope(y, x))
 elementwise(
     sp.betaln,
     lambda g, x, y: g * (sp.psi(x) - sp.psi(x + y)),
@@ -171,6 +221,48 @@ elementwise(
     lambda g, ans, x, y: over(g, beta_density(x, y, ans)),
 )
 
+
+def student_density(df: Any, t: Any) -> Any:
+    return np.exp(-(df + 1) / 2 * np.log1p(t * t / df) - sp.betaln(df / 2, 0.5)) / np.sqrt(df)
+
+
+def f_density(dfn: Any, dfd: Any, x: Any) -> Any:
+    """The ratio dfn x / (dfn x + dfd) has a beta distribution."""
+    total = dfn * x + dfd
+    return beta_density(dfn / 2, dfd / 2, dfn * x / total) * dfn * dfd / (total * total)
+
+
+elementwise(
+    sp.betaincc,
+    no_formula(sp.betaincc),
+    no_formula(sp.betaincc),
+    lambda g, x, y, z: times(g, -beta_density(x, y, z)),
+)
+elementwise(
+    sp.betainccinv,
+    no_formula(sp.betainccinv),
+    no_formula(sp.betainccinv),
+    lambda g, ans, x, y: -over(g, beta_density(x, y, ans)),
+)
+elementwise(sp.chdtr, no_formula(sp.chdtr), lambda g, x, y: times(g, gamma_density(x / 2, y / 2) / 2))
+elementwise(sp.chdtrc, no_formula(sp.chdtrc), lambda g, x, y: times(g, gamma_density(x / 2, y / 2) / -2))
+elementwise(sp.pdtr, no_formula(sp.pdtr), lambda g, x, y: times(g, -gamma_density(np.floor(x) + 1, y)))
+elementwise(sp.pdtrc, no_formula(sp.pdtrc), lambda g, x, y: times(g, gamma_density(np.floor(x) + 1, y)))
+elementwise(sp.stdtr, no_formula(sp.stdtr), lambda g, x, y: g * student_density(x, y))
+elementwise(sp.stdtrit, no_formula(sp.stdtrit), lambda g, ans, x: over(g, student_density(x, ans)))
+elementwise(
+    sp.fdtr,
+    no_formula(sp.fdtr),
+    no_formula(sp.fdtr),
+    lambda g, x, y, z: times(g, inside(lambda z: f_density(x, y, z), z)),
+)
+elementwise(
+    sp.fdtrc,
+    no_formula(sp.fdtrc),
+    no_formula(sp.fdtrc),
+    lambda g, x, y, z: times(g, -inside(lambda z: f_density(x, y, z), z)),
+)
+
 # Bessel functions: the derivative is half the difference, or sum, of the neighbours in order.
 elementwise(sp.j0, lambda g, x: g * -sp.j1(x))
 elementwise(sp.j1, lambda g, x: g * ((sp.j0(x) - sp.jv(2, x)) / 2))
@@ -197,11 +289,65 @@ def ive_slope(g: Any, ans: Any, x: Any, y: Any) -> Any:
 
 
 elementwise(sp.i0e, lambda g, ans, x: g * (sp.i1e(x) - np.sign(x) * ans))
-elementwise(sp.i1e, lambda g, ans, x: g * ((sp.i0e(x) + sp.ive(2, x)) / 2 - np.sign(x) * ans))
+elementwise(sp.i1e, lambda g, ans, x: g * ((sp.i0e(x) + inside(lambda x: sp.ive(2, x), x)) / 2 - np.sign(x) * ans))
 elementwise(sp.ive, no_formula(sp.ive), ive_slope, note=REAL)
 elementwise(sp.k0e, lambda g, ans, x: times(g, ans - sp.k1e(x)))
-elementwise(sp.k1e, lambda g, ans, x: times(g, ans - (sp.k0e(x) + sp.kve(2, x)) / 2))
+elementwise(sp.k1e, lambda g, ans, x: times(g, ans - (sp.k0e(x) + inside(lambda x: sp.kve(2, x), x)) / 2))
 elementwise(sp.kve, no_formula(sp.kve), lambda g, ans, x, y: times(g, ans - (sp.kve(x - 1, y) + sp.kve(x + 1, y)) / 2))
+
+
+# Orthogonal polynomials: the derivative is one of a lower degree, of the same family or of a wider one.
+def lower(family: Any, n: Any, *rest: Any) -> Any:
+    """The polynomial of degree n - 1; that of degree -1 is 0."""
+    constant = np.equal(n, 0)
+    return np.where(constant, 0, family(np.where(constant, 0, n - 1), *rest))
+
+
+elementwise(sp.eval_chebyt, no_formula(sp.eval_chebyt), lambda g, x, y: g * (x * lower(sp.eval_chebyu, x, y)))
+elementwise(
+    sp.eval_chebyu,
+    no_formula(sp.eval_chebyu),
+    lambda g, x, y: g * (2 * lower(sp.eval_gegenbauer, x, 2, y)),
+)
+elementwise(
+    sp.eval_legendre,
+    no_formula(sp.eval_legendre),
+    lambda g, x, y: g * lower(sp.eval_gegenbauer, x, 1.5, y),
+)
+elementwise(
+    sp.eval_gegenbauer,
+    no_formula(sp.eval_gegenbauer),
+    no_formula(sp.eval_gegenbauer),
+    lambda g, x, y, z: g * (2 * y * lower(sp.eval_gegenbauer, x, y + 1, z)),
+)
+elementwise(
+    sp.eval_jacobi,
+    no_formula(sp.eval_jacobi),
+    no_formula(sp.eval_jacobi),
+    no_formula(sp.eval_jacobi),
+    lambda g, x, y, z, x3: g * ((x + y + z + 1) / 2 * lower(sp.eval_jacobi, x, y + 1, z + 1, x3)),
+)
+elementwise(
+    sp.eval_laguerre,
+    no_formula(sp.eval_laguerre),
+    lambda g, x, y: g * -lower(sp.eval_genlaguerre, x, 1, y),
+)
+elementwise(
+    sp.eval_genlaguerre,
+    no_formula(sp.eval_genlaguerre),
+    no_formula(sp.eval_genlaguerre),
+    lambda g, x, y, z: g * -lower(sp.eval_genlaguerre, x, y + 1, z),
+)
+elementwise(
+    sp.eval_hermite,
+    no_formula(sp.eval_hermite),
+    lambda g, x, y: g * (2 * x * lower(sp.eval_hermite, x, y)),
+)
+elementwise(
+    sp.eval_hermitenorm,
+    no_formula(sp.eval_hermitenorm),
+    lambda g, x, y: g * (x * lower(sp.eval_hermitenorm, x, y)),
+)
 
 # Hypergeometric functions, and elliptic integrals by them.
 elementwise(sp.hyp0f1, no_formula(sp.hyp0f1), lambda g, x, y: times(g, sp.hyp0f1(x + 1, y) / x))
@@ -218,7 +364,9 @@ elementwise(
     no_formula(sp.hyp2f1),
     lambda g, x, y, z, x3: times(g, sp.hyp2f1(x + 1, y + 1, z + 1, x3) * (x * y / z)),
 )
-elementwise(sp.ellipk, lambda g, x: times(g, sp.hyp2f1(1.5, 1.5, 2, x) * (math.pi / 8)))
+elementwise(sp.ellipkinc, lambda g, x, y: over(g, np.sqrt(1 - y * np.sin(x) ** 2)), no_formula(sp.ellipkinc))
+elementwise(sp.ellipeinc, lambda g, x, y: times(g, np.sqrt(1 - y * np.sin(x) ** 2)), no_formula(sp.ellipeinc))
+elementwise(sp.ellipk, lambda g, x: times(g, inside(lambda x: sp.hyp2f1(1.5, 1.5, 2, x), x) * (math.pi / 8)))
 elementwise(sp.ellipe, lambda g, x: times(g, sp.hyp2f1(0.5, 1.5, 2, x) * (-math.pi / 8)))
 
 flat(sp.gammasgn, sp.round)

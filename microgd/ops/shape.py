@@ -128,18 +128,22 @@ def few(arrays: Any, axis: Any, most: int = 32) -> Any:
     return arrays
 
 
+def cast(arrays: Any, dtype: Any) -> Any:
+    return arrays if dtype is None else [shaped(x).astype(dtype) for x in arrays]
+
+
 linear(
     np.concatenate,
     piece,
     signature="*arrays, axis=0",
-    bind=lambda arrays, axis=0: (few(arrays, axis), {"axis": axis}),
+    bind=lambda arrays, axis=0, dtype=None: (few(cast(arrays, dtype), axis), {"axis": axis}),
 )
 
 
-def stack(arrays: Any, axis: Any = 0) -> Any:
+def stack(arrays: Any, axis: Any = 0, *, dtype: Any = None) -> Any:
     """Concatenation along a new axis."""
     arrays = [shaped(x) for x in arrays]
-    return np.concatenate([x[at(None, axis, x.ndim + 1)] for x in arrays], axis=axis)
+    return np.concatenate([x[at(None, axis, x.ndim + 1)] for x in arrays], axis=axis, dtype=dtype)
 
 
 composed(np.stack, stack)
@@ -177,14 +181,14 @@ def as_column(x: Any) -> Any:
     return x if np.ndim(x) > 1 else np.reshape(x, (-1, 1))
 
 
-composed(np.vstack, lambda tup: np.concatenate([np.atleast_2d(x) for x in tup], axis=0))
+composed(np.vstack, lambda tup, *, dtype=None: np.concatenate([np.atleast_2d(x) for x in tup], axis=0, dtype=dtype))
 composed(np.dstack, lambda tup: np.concatenate([np.atleast_3d(x) for x in tup], axis=2))
 composed(np.column_stack, lambda tup: np.concatenate([as_column(x) for x in tup], axis=1))
 
 
-def hstack(tup: Any) -> Any:
+def hstack(tup: Any, *, dtype: Any = None) -> Any:
     arrays = [np.atleast_1d(x) for x in tup]
-    return np.concatenate(arrays, axis=0 if arrays[0].ndim == 1 else 1)
+    return np.concatenate(arrays, axis=0 if arrays[0].ndim == 1 else 1, dtype=dtype)
 
 
 composed(np.hstack, hstack)

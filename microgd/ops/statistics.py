@@ -86,10 +86,10 @@ def over_numbers(reduction: Any) -> Any:
 def extreme_of_numbers(reduction: Any, least: Any) -> Any:
     """Likewise; NaN where there is nothing else."""
 
-    def body(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-        numbers = ~np.isnan(a)
-        found = reduction(a, axis, keepdims=keepdims, where=numbers, initial=least)
-        return np.where(np.any(numbers, axis, keepdims=keepdims), found, np.nan)
+    def body(a: Any, axis: Any = None, *, keepdims: Any = False, initial: Any = None, where: Any = True) -> Any:
+        numbers = ~np.isnan(a) & where
+        found = reduction(a, axis, keepdims=keepdims, where=numbers, initial=least if initial is None else initial)
+        return found if initial is not None else np.where(np.any(numbers, axis, keepdims=keepdims), found, np.nan)
 
     return body
 

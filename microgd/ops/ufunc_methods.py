@@ -62,6 +62,18 @@ composed(np.subtract.reduce, from_first(np.subtract, np.sum))
 composed(np.divide.reduce, from_first(np.divide, np.prod))
 flat(np.logical_and.reduce, np.logical_or.reduce, signature="array, axis=0, keepdims=False")
 
+
+def add_reduceat(array: Any, indices: Any, axis: Any = 0) -> Any:
+    """Sums of pieces that start at ``indices``; a piece that would end before it starts is one entry."""
+    x, starts = np.moveaxis(array, axis, 0), plain(indices)
+    lengths = np.maximum(np.append(starts[1:], len(x)) - starts, 1)
+    piece = np.repeat(np.arange(len(starts)), lengths)
+    entry = np.arange(len(piece)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + np.repeat(starts, lengths)
+    return np.moveaxis(scatter(x[entry], piece, (len(starts), *x.shape[1:])), 0, axis)
+
+
+composed(np.add.reduceat, add_reduceat)
+
 # ---- accumulate: the same for every beginning of an axis ----------------------------------------------------
 
 composed(np.add.accumulate, lambda array, axis=0: np.cumsum(array, axis))
