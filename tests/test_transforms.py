@@ -112,6 +112,41 @@ class TestVmap:
         read = lambda w: np.sum(mg.vmap(lambda i: w[i] ** 2)(i))
         np.testing.assert_array_equal(mg.grad(read)(np.array([1.0, 2.0, 3.0])), [2, 0, 6])
 
+    @pytest.mark.parametrize(
+        "read",
+        [
+            lambda x, i, j, k: x[i, :, 1:4:2],
+            lambda x, i, j, k: x[:, j],
+            lambda x, i, j, k: x[::-1, j],
+            lambda x, i, j, k: x[i, j],
+            lambda x, i, j, k: x[i, :, k],
+            lambda x, i, j, k: x[:, j, k],
+            lambda x, i, j, k: x[i, j, k],
+            lambda x, i, j, k: x[..., k],
+            lambda x, i, j, k: x[i, 2, k],
+            lambda x, i, j, k: x[1, :, k],
+            lambda x, i, j, k: x[[0, 1], j],
+        ],
+        ids=range(11),
+    )
+    def test_indices_that_differ_mean_what_numpy_means(self, read):
+        x = rng.normal(size=(6, 4, 3, 5))
+        i, j, k = rng.integers(-4, 4, 6), rng.integers(-3, 3, (6, 2)), rng.integers(0, 5, (6, 2, 1))
+        examples = list(zip(x, i, j, k, strict=True))
+        np.testing.assert_array_equal(mg.vmap(read)(x, i, j, k), [read(*example) for example in examples])
+        slope = mg.grad(lambda x, *index: np.sum(read(x, *index) ** 2))
+        np.testing.assert_array_equal(mg.vmap(slope)(x, i, j, k), [slope(*example) for example in examples])
+        by_tensors = read(mg.tensor(x[0]), *[mg.tensor(index[0]) for index in (i, j, k)])
+        np.testing.assert_array_equal(by_tensors.data, read(*examples[0]))
+
+    def test_an_index_that_differs_has_limits(self):
+        x, i = mg.tensor(np.zeros((2, 3))), np.array([0, 2])
+        with pytest.raises(IndexError, match="an axis of 2 entries"):
+            mg.vmap(lambda i: x[i])(i)
+        for read in (lambda i: x[None, i], lambda i: x[i > 0], lambda i: x[i * 1.0], lambda i: x[i, i, i]):
+            with pytest.raises(UnsupportedError, match="one for each axis"):
+                mg.vmap(read)(i)
+
 
 class TestJacobian:
     def test_shapes(self):

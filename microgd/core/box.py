@@ -193,8 +193,8 @@ class Box:
         raise NotImplementedError
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, Box) and index.dtype.kind in "iu":  # it may differ between examples
-            return np.take(self, index, 0)
+        if isinstance(index, Box) or (type(index) is tuple and any(isinstance(part, Box) for part in index)):
+            return self.read(index)
         return call(operator.getitem, (self, index), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -273,7 +273,8 @@ class Box:
     __ipow__, __imatmul__ = in_place(operator.pow), in_place(operator.matmul)
     __hash__: ClassVar[Callable[[Any], int]] = object.__hash__
 
-    # NumPy's methods, and a few functions that networks are written with (ops supplies the last three).
+    # NumPy's methods, and a few functions that networks are written with (ops supplies the bare ones).
+    read: Callable[..., Any]
     exp, log, sqrt, tanh = method(np.exp), method(np.log), method(np.sqrt), method(np.tanh)
     relu: Callable[..., Any]
     sigmoid: Callable[..., Any]

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from microgd.core.box import Box, dispatching
+from microgd.core.box import Box, dispatching, innermost
 from microgd.core.primitive import bilinear, composed, flat
-from microgd.ops.index import scatter
+from microgd.errors import DetachError, UnsupportedError
+from microgd.ops.index import plain, scatter
 from microgd.ops.shape import at, in_a_row, shaped
 
 
@@ -68,6 +69,52 @@ def take(a: Any, indices: Any, axis: Any = None, *, mode: Any = "raise") -> Any:
         found = gather(np.moveaxis(a, axis, -1), indices.flatten())
         return np.moveaxis(found, -1, axis).reshape((*a.shape[:axis], *indices.shape, *a.shape[axis + 1 :]))
     return a[at(indices, axis, a.ndim)]
+
+
+def numbers(index: Any, shape: Any) -> Any:
+    """The entries that an index of whole numbers and slices reads, counted through the flattened array."""
+    parts = list(index) if isinstance(index, tuple) else [index]
+    if any(part is ... for part in parts):
+        k = next(k for k, part in enumerate(parts) if part is ...)
+        parts[k : k + 1] = [slice(None)] * (len(shape) - len(parts) + 1)
+    parts += [slice(None)] * (len(shape) - len(parts))
+    if len(parts) > len(shape) or any(not isinstance(x, slice) and shaped(x).dtype.kind not in "iu" for x in parts):
+        raise UnsupportedError(
+            f"an index that differs between examples may hold whole numbers, arrays of them, slices and ..., one for "
+            f"each axis; got {index} for shape {shape}"
+        )
+    chosen = [k for k, part in enumerate(parts) if not isinstance(part, slice)]
+    rank, slices = max(np.ndim(parts[k]) for k in chosen), len(parts) - len(chosen)
+    before = chosen[0] if chosen[-1] - chosen[0] + 1 == len(chosen) else 0  # NumPy puts separated ones in front
+    number = 0
+    for k, (part, length) in enumerate(zip(parts, shape, strict=True)):
+        if k in chosen:
+            place = in_range(shaped(part), length)
+            place = place.reshape((*place.shape, *[1] * (slices - before)))
+        else:
+            seen = sum(other not in chosen for other in range(k))
+            place = np.arange(length)[part].reshape(-1, *[1] * (slices - seen - 1 + (rank if seen < before else 0)))
+        number = number * length + place
+    return number
+
+
+def in_range(index: Any, length: int) -> Any:
+    """Numbers from 0; negative ones count from the end."""
+    if np.any((innermost(index) < -length) | (innermost(index) >= length)):
+        raise IndexError(f"index out of bounds for an axis of {length} entries: {innermost(index)}")
+    return np.where(index < 0, index + length, index)
+
+
+def read(x: Any, index: Any) -> Any:
+    """x[index] with tensors in the index; it may be another one in every example of a batch."""
+    try:
+        index = plain(index)
+    except DetachError:
+        return np.take(x, numbers(index, x.shape))
+    return x[index]
+
+
+Box.read = read
 
 
 def choose(a: Any, choices: Any, *, mode: Any = "raise") -> Any:
