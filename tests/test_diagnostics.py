@@ -48,6 +48,8 @@ class TestDetectNonfinite:
             (lambda: leaf(0.0) ** -1.0, "power", "base positive"),
             (lambda: mg.vmap(np.log)(np.array([0.0, 1.0])), "log", "logarithm"),
             (lambda: leaf(1e200) * leaf(1e200), "multiply", "learning rate"),
+            (lambda: mg.grad(lambda a: np.linalg.eigh(a)[1][0, 1])(np.eye(2)), "eigh", "turn freely"),
+            (lambda: mg.hessian(lambda a: np.sum(np.linalg.svdvals(a) ** 2))(np.eye(2)), "svd", "turn freely"),
             (lambda: leaf(1e200, 1.0) @ leaf(1e200, 1.0), "matmul", "learning rate"),
         ],
     )

@@ -29,11 +29,15 @@ REMEDIES = {
     "divide": "a divisor is 0. Add a small number to it, or choose another divisor with np.where",
     "sqrt": "the root of a negative number is NaN, and its derivative at 0 infinite. Add a small number under the root",
     "arctanh": "it is defined between -1 and 1, and infinite there. Keep its argument inside, as by np.clip",
+    "eigh_packed": "vectors of equal eigenvalues or singular values turn freely and have no derivative, nor have the "
+    "values a second one. Write what depends on all of them together by np.trace, np.sum(a * a), slogdet or solve, or "
+    "tell them apart by a small diagonal",
     "power": "0 to a negative power is infinite, a negative number to a broken power NaN. Keep the base positive",
 }
 KIN = {"log2": "log", "log10": "log", "log1p": "log", "exp2": "exp", "expm1": "exp", "sinh": "exp", "cosh": "exp"}
 KIN |= {"remainder": "divide", "fmod": "divide", "floor_divide": "divide", "arcsin": "arctanh", "arccos": "arctanh"}
 KIN |= {"over": "divide", "reciprocal": "divide", "float_power": "power", "std": "sqrt", "cbrt": "sqrt"}
+KIN |= {"svd_packed": "eigh_packed", "eig_packed": "eigh_packed"}
 OTHERWISE = (
     "the numbers have grown out of range: a smaller learning rate, clipped gradients or scaled inputs usually help"
 )
