@@ -58,6 +58,10 @@ class TestDetectNonfinite:
         assert said.startswith(name)
         assert remedy in said
 
+    def test_a_sum_of_two_backward_passes(self):
+        x = leaf(1.0)
+        assert message(lambda: [(x * 1e308).backward() for _ in range(2)]).startswith("a leaf: ")
+
     def test_what_came_in_from_outside_is_told_apart(self):
         said = message(lambda: leaf(1.0, 2.0) * np.array([1.0, np.nan]))
         assert "operand 1 was not finite already" in said

@@ -139,6 +139,11 @@ class TestVmap:
         by_tensors = read(mg.tensor(x[0]), *[mg.tensor(index[0]) for index in (i, j, k)])
         np.testing.assert_array_equal(by_tensors.data, read(*examples[0]))
 
+    def test_no_examples_at_all(self):
+        x = np.zeros((0, 3))
+        assert mg.vmap(lambda x: np.convolve(x, x))(x).shape == (0, 5)
+        assert mg.vmap(mg.grad(lambda x: np.sum(np.sort(np.convolve(x, x)))))(x).shape == (0, 3)
+
     def test_an_index_that_differs_has_limits(self):
         x, i = mg.tensor(np.zeros((2, 3))), np.array([0, 2])
         with pytest.raises(IndexError, match="an axis of 2 entries"):

@@ -170,6 +170,8 @@ class Tensor(Box):
         for node, kept in unshared(sweep([(self.node, conjugate(g))], retain_graph or create_graph, lift), g):
             kept = conjugate(kept)
             node[GRAD] = kept if node[GRAD] is None else node[GRAD] + kept
+            if watchers:
+                tell("arrived", node, node[GRAD])
 
     @property
     def grad(self) -> Any:

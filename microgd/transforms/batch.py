@@ -134,6 +134,11 @@ def by_stack(row: Primitive, values: list[Any], batched: list[bool], params: Par
 def by_loop(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
     """One example after the other: always right, and as slow as it sounds."""
     (count,) = {len(x) for x, own in zip(values, batched, strict=True) if own}
+    if not count:  # an example made up says what shape the answers have
+        made_up = [
+            np.ones_like(x, shape=(1, *x.shape[1:])) if own else x for x, own in zip(values, batched, strict=True)
+        ]
+        return by_loop(row, made_up, batched, params)[:0]
     answers = [
         dispatch(row, tuple([x[k] if own else x for x, own in zip(values, batched, strict=True)]), params)
         for k in range(count)
