@@ -152,7 +152,7 @@ PRODUCTS = [
     row(np.polymul, A((3,)), A((2,)), **c),
     row(np.polydiv, A((5,)), A((3,), "nonzero")),
     row(np.polydiv, A((2,)), [1.0, 2.0, 3.0]),
-    row(np.polydiv, A((2,)), A(())),
+    row(np.polydiv, A((2,)), A((), "nonzero")),
     row(np.poly, A((3,)), **c),
     row(np.poly, A((2, 2), "regular")),
     row(np.roots, A((4,), "nonzero")),

@@ -79,8 +79,8 @@ class Primitive:
         self.pushes: tuple[tuple[Rule, Callable[..., Any]] | None, ...] = ()
         """Forward mode where the form does not supply it: per operand a rule for its tangent, and what it keeps."""
         self.batch: Batching = "loop"
-        self.masks = False
-        """Whether it chooses entries, so that those it did not take may be anything, NaN too."""
+        self.masks: Callable[..., bool] | None = None
+        """By what an edge saved: whether entries were chosen, so that those left out may be anything, NaN too."""
         self.record: Callable[[Any, Any], Any] | None = None
         """How a tensor runs and records this function of two operands, once it has been asked to."""
         self.note = ""

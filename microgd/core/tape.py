@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from microgd.core.box import Box, innermost
 from microgd.core.primitive import FREED, LEAF, OPERANDS, Primitive
 from microgd.core.watch import origin, tell, watchers
+from microgd.core.zeros import holds_nan, zeros_win
 from microgd.errors import GraphError, ShapeError
 
 next_number = itertools.count(1).__next__
@@ -85,13 +85,13 @@ def sweep(
                     "backward: this graph was already used and freed. Pass retain_graph=True to the first backward() "
                     "if you need a second one, or compute the output again."
                 )
-            rules, masked = row.rules, masked or row.masks
+            rules = row.rules
             for edge in node[EDGES:]:
                 parent, rule = edge[0], rules[edge[1]]
                 saved = edge[2:] if lift is None else tuple(lifted(node, edge, lift))
                 d = rule(g, *saved)
                 if (invalid or masked) and holds_nan(d):
-                    d = zeros_win(d, row.form, rule, g, saved)
+                    d = zeros_win(d, row, rule, g, saved)
                     invalid.clear()
                 if type(d) is not np.float64 or parent[DTYPE] is not FLOAT64 or parent[SHAPE]:
                     if d.shape != parent[SHAPE] or d.dtype is not parent[DTYPE]:
@@ -107,6 +107,7 @@ def sweep(
                     nodes[number] = parent
                     cotangents[number] = d
                     heappush(newest_first, -number)
+            masked = masked or (row.masks is not None and row.masks(*edge[2:]))
             if not retain:
                 node[ROW] = FREED
                 del node[EDGES:]
@@ -137,42 +138,6 @@ def lifted(node: Node, edge: tuple[Any, ...], lift: Callable[[Any, Node], Any]) 
             yield lift(value, parents[OPERANDS.index(name)])
         else:
             yield value
-
-
-def holds_nan(x: Any) -> bool:
-    """Whether a NaN is among the numbers, inside however many boxes; their sum is then NaN too."""
-    x = innermost(x)
-    total = x if isinstance(x, float) else np.add.reduce(x, axis=None)
-    return bool(total != total)
-
-
-def zero_wins(product: Any, *factors: Any) -> Any:
-    """A product with 0 for NaN wherever one of its factors is exactly 0."""
-    if not holds_nan(product):
-        return product
-    return np.where(np.isnan(product) & (sum([np.equal(x, 0) for x in factors]) != 0), 0, product)[()]
-
-
-def zeros_win(d: Any, form: str, rule: Callable[..., Any], g: Any, saved: tuple[Any, ...]) -> Any:
-    """A rule's answer with 0 for NaN wherever it comes of nothing but exact zeros, as far as the form can tell."""
-    if form == "elementwise":
-        return zero_wins(d, g, rule(np.ones_like(g), *saved))
-    if form == "bilinear":  # a sum of products, so what is not finite may as well be 0 where it meets only zeros
-        met = np.not_equal(g, 0) * 1.0
-        once, twice = (rule(met, *[finite_or(n, x, 1.0) for x in saved]) for n in (1.0, 2.0))
-        return np.where(np.isnan(d) & (once == twice), rule(g, *[finite_or(0, x) for x in saved]), d)[()]
-    if not isinstance(g, Box) and not np.any(g):  # in a box it may be a zero that moves
-        return zero_wins(d, 0)
-    return d
-
-
-def finite_or(other: float, x: Any, finite: Any = None) -> Any:
-    """An operand, or each of several, with ``other`` for what is not finite; and with ``finite`` for what is."""
-    if type(x) is tuple:
-        return tuple([finite_or(other, part, finite) for part in x])
-    if not hasattr(x, "dtype") or x.dtype.kind not in "fc":
-        return x
-    return np.where(np.isfinite(x), x if finite is None else finite, other)
 
 
 def fit(d: Any, parent: Node, node: Node) -> Any:

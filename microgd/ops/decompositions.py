@@ -138,9 +138,9 @@ composed(np.linalg.trace, lambda x, /, *, offset=0, dtype=None: np.trace(x, offs
 
 def turned_diagonal(x: Any) -> Any:
     """x = u diag(s) vh as (conj(u), s, conj(vh), det(u) det(vh)), with no s exactly 0."""
-    u, s, vh = np.linalg.svd(x)
+    u, s, vh = np.linalg.svd(np.where(np.isfinite(x), x, 0))
     tiny = np.finfo(s.dtype).eps ** 4  # for an exact 0: so small that a product with it is nothing beside the others
-    turn = np.linalg.det(u) * np.linalg.det(vh)
+    turn = np.where(np.isfinite(x).all(axis=(-2, -1)), np.linalg.det(u) * np.linalg.det(vh), np.nan)
     return np.conj(u), np.where(s == 0, tiny, s), np.conj(vh), turn[..., None, None]
 
 
@@ -166,7 +166,9 @@ def cofactors_rule(g: Any, x: Any) -> Any:
     return turn * (u @ (np.where(identity, others @ column(diagonal(g)), 0) - others * g.mT) @ vh)
 
 
-general(np.linalg.det, lambda g, x: g[..., None, None] * cofactors(x), batch="stack", note="also of singular matrices")
+general(
+    np.linalg.det, lambda g, x: times(g[..., None, None], cofactors(x)), batch="stack", note="also of singular matrices"
+)
 general(cofactors, cofactors_rule, batch="stack")
 
 
@@ -232,7 +234,10 @@ def qr_rule(g: Any, ans: Any, x_shape: Any) -> Any:
     m = x_shape[-2]
     q, r, gq, gr = ans[..., :m, :], ans[..., m:, :], g[..., :m, :], g[..., m:, :]
     upper = np.triu(half_diagonal(gr @ r.mT - q.mT @ gq))
-    return np.linalg.solve(r, (gq + np.conj(q) @ (upper + adjoint(upper))).mT).mT
+    singular = np.equal(diagonal(r), 0).any(axis=-1)[..., None, None]
+    regular = np.where(singular, np.eye(r.shape[-1], dtype=r.dtype), r)
+    gradient = np.linalg.solve(regular, (gq + np.conj(q) @ (upper + adjoint(upper))).mT).mT
+    return times(gradient, np.where(singular, np.nan, 1))
 
 
 general(qr_packed, qr_rule, batch="stack")

@@ -11,7 +11,7 @@ import numpy as np
 
 from microgd.core.box import dispatching
 from microgd.core.primitive import composed, elementwise, flat, general, primitive
-from microgd.ops.guard import gate, over, ratio, times
+from microgd.ops.guard import always, gate, over, ratio, times
 from microgd.ops.special import REAL, sigmoid
 
 # Arithmetic.
@@ -202,7 +202,7 @@ elementwise(
     lambda g, x: gate(g, np.logical_not(x)),
     signature="condition, x, y",
 )
-primitive(np.where).masks = True
+primitive(np.where).masks = always
 
 
 def sign_rule(g: Any, ans: Any, x: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from microgd.core.box import Box, dispatching
-from microgd.core.primitive import linear
+from microgd.core.primitive import linear, primitive
 
 
 def is_basic(index: Any) -> Any:
@@ -72,6 +72,17 @@ linear(
     bind=lambda a, index: ((a,), {"index": plain(index)}),
     forward=lambda a, index: a[index],
 )
+
+
+def by_condition(index: Any, *_: Any) -> bool:
+    """Whether an index holds an array of booleans: then what it leaves out was meant to be left out."""
+    return any(
+        isinstance(part, np.ndarray) and part.dtype.kind == "b"
+        for part in (index if isinstance(index, tuple) else (index,))
+    )
+
+
+primitive(operator.getitem).masks = by_condition
 linear(
     scatter,
     lambda g, index: g[index],

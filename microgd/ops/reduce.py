@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from microgd.core.primitive import composed, flat, general, linear
+from microgd.ops.guard import times
 
 
 def axes(axis: Any, ndim: Any) -> Any:
@@ -107,7 +108,7 @@ def extreme(g: Any, ans: Any, x: Any, axis: Any, keepdims: Any) -> Any:
     """The entries that reach the extreme share the cotangent evenly."""
     reach = x == kept(ans, x.shape, axis, keepdims)
     ties = np.sum(reach.astype(g.dtype), axis=axis if axis is None else axes(axis, x.ndim), keepdims=True)
-    return kept(g, x.shape, axis, keepdims) * reach / ties
+    return times(kept(g, x.shape, axis, keepdims), reach / ties)
 
 
 for function, pick in ((np.max, np.maximum), (np.min, np.minimum)):

@@ -14,7 +14,7 @@ from microgd.core.box import Box, dispatching
 from microgd.core.primitive import TABLE, composed, flat, general
 from microgd.errors import DetachError
 from microgd.ops.elementwise import TIES, lead
-from microgd.ops.guard import times
+from microgd.ops.guard import over, times
 from microgd.ops.index import plain, scatter
 from microgd.ops.shape import at as at_axis
 from microgd.ops.special import logsumexp
@@ -109,13 +109,13 @@ def running_extreme(g: Any, ans: Any, x: Any, axis: Any) -> Any:
     g, ans, x = (np.moveaxis(a, axis, 0) for a in (g, ans, x))
     reach = np.equal(x, ans) * np.ones_like(g)
     ties = later(reach[::-1], ans[::-1], within_run)[::-1]
-    return np.moveaxis(reach * later(g / ties, ans, within_run), 0, axis)
+    return np.moveaxis(reach * later(over(g, ties), ans, within_run), 0, axis)
 
 
 def running_logaddexp(g: Any, ans: Any, x: Any, axis: Any) -> Any:
     """exp(x - ans) of every place from an entry on; no exponent is positive, so nothing overflows."""
     g, ans, x = (np.moveaxis(a, axis, 0) for a in (g, ans, x))
-    return np.moveaxis(np.exp(lead(x, ans)) * later(g, ans, within_sum), 0, axis)
+    return np.moveaxis(times(later(g, ans, within_sum), np.exp(lead(x, ans))), 0, axis)
 
 
 general(np.maximum.accumulate, running_extreme, signature="array, axis=0", note=TIES)

@@ -14,10 +14,11 @@ import numpy as np
 
 from microgd.core.box import Box, dispatch
 from microgd.core.primitive import Primitive
-from microgd.core.tape import cast, conjugate, frozen_level, holds_nan, new_level, zero_wins
+from microgd.core.tape import cast, conjugate, frozen_level, new_level
 from microgd.core.tensor import differentiable, refuse_captured, stopped
 from microgd.core.tree import flatten, flatten_like, tree_map
 from microgd.core.watch import tell, watchers
+from microgd.core.zeros import holds_nan, zero_wins, zeros_win_in_sums
 from microgd.errors import DtypeError, ShapeError, UnsupportedError
 from microgd.transforms.checkpoint import checkpointed
 from microgd.transforms.reverse import grad, own, vjp
@@ -100,7 +101,11 @@ def push_bilinear(row: Primitive, ans: Array, values: list[Any], tangents: list[
     terms = []
     for i, t in enumerate(tangents):
         if t is not None and row.rules[i] is not None:
-            terms.append(dispatch(row, (*values[:i], t, *values[i + 1 :]), params))
+            factors = (*values[:i], t, *values[i + 1 :])
+            term = dispatch(row, factors, params)
+            if holds_nan(term):
+                term = zeros_win_in_sums(term, lambda *xs: dispatch(row, xs, params), *factors)
+            terms.append(term)
     return summed(terms)
 
 

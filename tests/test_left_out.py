@@ -1,0 +1,95 @@
+"""What is left out may be anything: a row or a matrix of NaN or infinities behind a mask changes no derivative.
+
+Every function below works row by row, or matrix by matrix. One of three is poisoned and then left out, and the first
+and second derivatives must be those of the same program on data without poison.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import microgd as mg
+
+KNOWN = np.array([True, False, True])
+ROWS = np.random.default_rng(0).normal(size=(3, 4)) + 3
+MATRICES = np.random.default_rng(1).normal(size=(3, 2, 2)) + 3 * np.eye(2)
+
+LEAVING_OUT = {
+    "where": lambda y: np.where(KNOWN, y, 0.0),
+    "an index": lambda y: y[KNOWN],
+    "nansum": lambda y: np.nansum(np.where(KNOWN, y, np.nan)),
+}
+
+OF_ROWS = {
+    "max": lambda x: np.max(x, 1),
+    "min": lambda x: np.min(x, axis=1),
+    "prod": lambda x: np.prod(x, 1),
+    "var": lambda x: np.var(x, 1),
+    "std": lambda x: np.std(x, 1),
+    "ptp": lambda x: np.ptp(x, 1),
+    "median": lambda x: np.median(x, 1),
+    "quantile": lambda x: np.quantile(x, 0.3, axis=1),
+    "sort": lambda x: np.sort(x, 1)[:, 1],
+    "average": lambda x: np.average(x, 1, weights=[1.0, 2.0, 3.0, 4.0]),
+    **{f"norm {p}": lambda x, p=p: np.linalg.norm(x, p, axis=1) for p in (1, 2, 3, np.inf)},
+    "logsumexp": lambda x: mg.logsumexp(x, 1),
+    "softmax": lambda x: mg.softmax(x, 1)[:, 0],
+    "log_softmax": lambda x: mg.log_softmax(x, 1)[:, 0],
+    "cumprod": lambda x: np.cumprod(x, 1)[:, 2],
+    "maximum.accumulate": lambda x: np.maximum.accumulate(x, 1)[:, 2],
+    "logaddexp.accumulate": lambda x: np.logaddexp.accumulate(x, 1)[:, 2],
+    "fft": lambda x: np.abs(np.fft.fft(x, axis=1))[:, 1],
+    "interp": lambda x: np.interp(x[:, 0], [0.0, 5.0], [1.0, 2.0]),
+    "power": lambda x: (x**x)[:, 0],
+    "matmul": lambda x: (x @ np.arange(8.0).reshape(4, 2))[:, 0] ** 2,
+    "matmul with itself": lambda x: np.diagonal(x @ x.T),
+    "einsum": lambda x: np.einsum("ij,ij->i", x, x),
+    "cross": lambda x: np.cross(x[:, :3], x[:, 1:])[:, 0],
+    "convolve": lambda x: np.stack([np.convolve(row, row[:2])[1] for row in x]),
+    "cov": lambda x: np.stack([np.cov(row) for row in x]),
+    "vmap": lambda x: mg.vmap(lambda row: row @ np.outer(row, row) @ row)(x),
+}
+
+OF_MATRICES = {
+    "inv": lambda m: np.linalg.inv(m)[:, 0, 0],
+    "det": np.linalg.det,
+    "slogdet": lambda m: np.linalg.slogdet(m)[1],
+    "solve": lambda m: np.linalg.solve(m, np.ones((2, 1)))[:, 0, 0],
+    "solve for one": lambda m: np.linalg.solve(np.eye(2) * 2, m)[:, 0, 0],
+    "qr": lambda m: np.linalg.qr(m)[1][:, 0, 1],
+    "cholesky": lambda m: np.linalg.cholesky(m @ m.mT)[:, 1, 1],
+    "matrix_power": lambda m: np.linalg.matrix_power(m, 3)[:, 0, 1],
+    "pinv": lambda m: np.linalg.pinv(m)[:, 0, 0],
+    "eigvalsh": lambda m: np.linalg.eigvalsh(m)[:, 0],
+    "svdvals": lambda m: np.linalg.svdvals(m)[:, 0],
+    "norm": lambda m: np.linalg.norm(m, axis=(1, 2)),
+    "vmap": mg.vmap(lambda m: np.linalg.inv(m)[0, 1]),
+}
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf, 0.0])
+@pytest.mark.parametrize("how", LEAVING_OUT)
+@pytest.mark.parametrize(
+    ("function", "data"),
+    [
+        *[pytest.param(f, ROWS, id=f"{name} of rows") for name, f in OF_ROWS.items()],
+        *[pytest.param(f, MATRICES, id=f"{name} of matrices") for name, f in OF_MATRICES.items()],
+    ],
+)
+def test_what_is_left_out_has_no_say(function, data, how, poison):
+    poisoned = data.copy()
+    poisoned[1] = poison
+    loss = lambda x: np.sum(LEAVING_OUT[how](function(x)) ** 2)
+    gradient = mg.grad(loss)
+    v = np.random.default_rng(2).normal(size=data.shape)
+    again = mg.grad(lambda x: np.sum(gradient(x) * v))
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        try:
+            function(poisoned)
+        except np.linalg.LinAlgError:
+            pytest.skip("NumPy has no value for such a matrix")
+        np.testing.assert_allclose(gradient(poisoned), gradient(data), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(mg.hvp(loss)(poisoned, v), mg.hvp(loss)(data, v), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(again(poisoned), again(data), rtol=1e-9, atol=1e-12)
