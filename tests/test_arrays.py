@@ -265,6 +265,7 @@ def test_writing_functions_assign():
     np.fill_diagonal(t, 3 * x)
     np.testing.assert_array_equal(t.data, [[3, 0, 0], [0, 6, 0]])
     np.testing.assert_array_equal(before.data, 0)  # values never change
+    t.put([1], [])
     t.sum().backward()
     np.testing.assert_array_equal(x.grad, 3)  # what was overwritten gets nothing
     for write in (
@@ -388,6 +389,10 @@ REFUSED_BY_NUMPY = [
     lambda x: np.var(x, ddof=1, correction=1),
     lambda x: np.average(x, weights=x - x),
     lambda x: np.prod(x, axis=[0]),
+    lambda x: np.add.reduceat(x, [0, -1]),
+    lambda x: np.concatenate([x, x], dtype=int),
+    lambda x: np.nanmax(x, where=[True, False]),
+    lambda x: np.polyfit(x[0], x, 1, cov=True),
 ]
 
 
@@ -419,6 +424,9 @@ AS_NUMPY = [
     lambda x: np.sum(x, axis=None, out=None),
     lambda x: np.cumsum(x, out=None) * np.all(x > 0, where=[True, False]),
     lambda x: np.add.reduce(x, 0, None, None),
+    lambda x: np.add.reduceat(x, [1]),
+    lambda x: np.maximum.reduce(x, dtype=None),
+    lambda x: np.multiply.reduce(x, initial=None),
     lambda x: np.concatenate([x, [1, 2]], dtype=np.float64),
     lambda x: np.stack([x, [1, 2]], dtype=np.float64),
     lambda x: np.hstack([x, [1, 2]], dtype=np.float64),

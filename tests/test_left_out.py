@@ -68,6 +68,50 @@ OF_MATRICES = {
 }
 
 
+A = np.array([[1.0, 2.0], [np.inf, 1.0]])
+FIRST = np.array([True, False])
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (lambda x: (A @ x)[0], [1, 2]),
+        (lambda x: np.einsum("ij,j->i", A, x)[0], [1, 2]),
+        (lambda x: np.sum(np.maximum(np.convolve([1.0, -np.inf], x), 0.0)), [1, 0]),
+        (lambda x: np.sum(mg.grad(lambda a: np.sum(np.where(FIRST, np.einsum("ij,j->i", a, x), 0)))(A)), [1, 1]),
+    ],
+)
+def test_infinities_that_were_not_asked_for(loss, expected):
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(mg.grad(loss)(np.array([1.0, 2.0])), expected)
+
+
+def test_zeros_of_a_matrix_win_over_infinite_cotangents():
+    root = mg.grad(lambda x: np.sum(np.sqrt(np.eye(2) @ x)))
+    np.testing.assert_array_equal(root(np.array([0.0, 4.0])), [np.inf, 0.25])
+    forward = mg.jacobian(lambda x: np.array([[np.inf, 1.0], [2.0, 3.0]]) @ x, mode="forward")
+    np.testing.assert_array_equal(forward(np.ones(2)), [[np.inf, 1], [2, 3]])
+
+
+def test_what_is_asked_for_and_undefined_stays_so():
+    """Whole numbers among the factors, whose signs cancel, do not hide a NaN."""
+    x, signs = np.array([[np.nan, 1.0], [np.nan, 2.0], [3.0, 4.0]]), np.array([1, -1, 1])
+    total = mg.grad(lambda w: np.sum(np.where(True, np.einsum("ij,j,i->", x, w, signs), 0.0)))
+    np.testing.assert_array_equal(total(np.ones(2)), [np.nan, 3])
+
+
+@pytest.mark.parametrize("mode", ["hessian", "grad of grad"])
+def test_roots_at_zero_in_a_row_that_is_left_out(mode):
+    loss = lambda t: np.sum(np.where(FIRST, 0.0, np.sqrt(t[:4].reshape(2, 2)) @ t[4:]) ** 2)
+    entries = lambda t: np.sum(np.where(FIRST, 0.0, np.sum(np.sqrt(t[:4].reshape(2, 2)) * t[4:], 1)) ** 2)
+    second = {
+        "hessian": mg.hessian,
+        "grad of grad": lambda f: mg.grad(lambda t: np.sum(mg.grad(f)(t) * np.arange(6))),
+    }[mode]
+    t = np.array([0.0, 0.0, 1.0, 4.0, 1.0, 2.0])
+    np.testing.assert_allclose(second(loss)(t), second(entries)(t))
+
+
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf, 0.0])
 @pytest.mark.parametrize("how", LEAVING_OUT)
 @pytest.mark.parametrize(

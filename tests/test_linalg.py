@@ -431,3 +431,14 @@ def test_a_chain_of_products_is_taken_in_the_cheap_order():
 
     multi_dot([x.view(Watched) for x in (tall, wide, end)])
     assert shapes == [(2, 1), (300, 1)]
+
+
+def test_a_cutoff_that_drops_more_than_rounding_is_refused():
+    a, b = np.diag([3.0, 2.0, 1.0]), np.ones(3)
+    for call in (lambda a: np.linalg.pinv(a, 0.5), lambda a: np.linalg.pinv(a, rtol=0.5)):
+        with pytest.raises(UnsupportedError, match=r"^pinv: the cutoff 0.5 drops"):
+            mg.grad(lambda a, call=call: np.sum(call(a)))(a)
+    with pytest.raises(UnsupportedError, match=r"^lstsq: the cutoff 0.5 drops"):
+        mg.grad(lambda a: np.sum(np.linalg.lstsq(a, b, 0.5)[0]))(a)
+    a[2] = 0
+    np.testing.assert_allclose(mg.grad(lambda a: np.linalg.pinv(a, 0.5)[0, 0])(a)[0, 0], -1 / 9)

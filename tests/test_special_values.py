@@ -253,13 +253,50 @@ def test_functions_that_vanish_far_out_have_derivatives_that_do(name):
         ("dawsn", -1e6, -0.5e-12),  # of 1 / (2 x)
         ("exprel", -1e6, 1e-12),  # of -1 / x
         ("exprel", 1e-9, 0.5),
+        ("exprel", 705.0, np.exp(704.5) / 705 * np.exp(0.5) * 704 / 705),
         ("spence", 1.0, -1.0),
+        ("spence", 1e14, -14 * np.log(10) / 1e14),
+        ("wrightomega", inf, 1.0),
     ],
 )
 def test_slopes_whose_formula_cancels(name, point, slope):
     sp = pytest.importorskip("scipy.special")
     f = getattr(sp, name)
     assert mg.grad(f)(point) == pytest.approx(slope, rel=1e-8, abs=0)
+
+
+@pytest.mark.parametrize(
+    ("call", "point", "first", "second"),
+    [
+        (lambda sp, x: sp.beta(x, 0.5), 1e16, -np.sqrt(np.pi) / 2 * 1e-24, 3 / 4 * np.sqrt(np.pi) * 1e-40),
+        (lambda sp, x: sp.beta(x, 0.5), -0.5, -2 * np.pi, -7.712052506289528),  # at a pole of gamma(x + 1/2)
+        (lambda sp, x: sp.betaln(x, 0.5), 1e16, -0.5e-16, 0.5e-32),
+        (lambda sp, x: sp.log_ndtr(x), -1e9, 1e9, -1.0),
+        (lambda sp, x: sp.ndtri_exp(x), -1e16, np.sqrt(0.5) * 1e-8, np.sqrt(0.125) * 1e-24),  # of -sqrt(-2 x)
+        (lambda sp, x: sp.inv_boxcox(x, 0.5), -2.0, 0.0, 0.5),  # of (1 + x / 2)**2
+        (lambda sp, x: sp.stdtr(inf, x), 1.0, np.exp(-0.5) / np.sqrt(2 * np.pi), -np.exp(-0.5) / np.sqrt(2 * np.pi)),
+        (lambda sp, x: sp.owens_t(x, 0.0), inf, 0.0, 0.0),
+        (lambda sp, x: sp.owens_t(0.0, x), inf, 0.0, 0.0),
+    ],
+    ids=range(9),
+)
+def test_both_derivatives_at_the_ends(call, point, first, second):
+    """Compared with the leading term of an expansion, or with the limit."""
+    sp = pytest.importorskip("scipy.special")
+    f = lambda x: call(sp, x)
+    with np.errstate(all="ignore"):
+        assert mg.grad(f)(point) == pytest.approx(first, rel=1e-8, abs=0)
+        assert mg.grad(mg.grad(f))(point) == pytest.approx(second, rel=1e-8, abs=0)
+        assert mg.hvp(f)(point, 1.0) == pytest.approx(second, rel=1e-8, abs=0)
+
+
+@pytest.mark.parametrize(("name", "point"), [("dawsn", 15 + 15j), ("erfcx", 5 - 25j), ("spence", 1 + 1j)])
+def test_holomorphic_functions_away_from_the_real_axis(name, point):
+    sp = pytest.importorskip("scipy.special")
+    f = getattr(sp, name)
+    got = np.conj(mg.grad(lambda z: np.real(f(z)))(point))
+    h = 1e-3
+    assert got == pytest.approx((8 * (f(point + h) - f(point - h)) - f(point + 2 * h) + f(point - 2 * h)) / (12 * h))
 
 
 @pytest.mark.parametrize(

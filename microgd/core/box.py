@@ -91,6 +91,8 @@ def run_composed(row: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 def unsupported(row: Primitive, error: Exception) -> UnsupportedError:
     """The error for arguments that a row does not take."""
+    if isinstance(error, UnsupportedError):
+        return error
     reason = str(error).replace("<lambda>()", row.name)
     return UnsupportedError(
         f"{row.name}: {reason}; of this function's arguments only those with a derivative rule are accepted on "

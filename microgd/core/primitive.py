@@ -60,6 +60,7 @@ class Primitive:
         "pushes",
         "record",
         "rules",
+        "silent",
     )
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -81,6 +82,8 @@ class Primitive:
         self.batch: Batching = "loop"
         self.masks: Callable[..., bool] | None = None
         """By what an edge saved: whether entries were chosen, so that those left out may be anything, NaN too."""
+        self.silent = False
+        """Whether NumPy does not say so when its products meet 0 times infinity, as it does elsewhere."""
         self.record: Callable[[Any, Any], Any] | None = None
         """How a tensor runs and records this function of two operands, once it has been asked to."""
         self.note = ""
@@ -203,6 +206,7 @@ def _everywhere(part: Any) -> Mapping[int, Any]:
 def _binder(signature: str, operands: int, variadic: bool) -> Callable[..., Any]:
     """``lambda a, axis=None: ((a,), {'axis': axis})``: Python's own call does the matching."""
     names = [part.split("=")[0].strip() for part in signature.split(",")]
+    names = [name for name in names if name != "*"]
     given = f"tuple({names[0]})" if variadic else f"({', '.join(names[:operands])},)"
     metadata = ", ".join(f"{name!r}: {name}" for name in names[operands:])
     return eval(f"lambda {signature}: ({given}, {{{metadata}}})")  # type: ignore[no-any-return]

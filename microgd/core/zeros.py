@@ -19,7 +19,7 @@ def zeros_win(d: Any, row: Primitive, rule: Callable[..., Any], g: Any, saved: t
     """A rule's answer with 0 for NaN wherever it comes of nothing but exact zeros, as far as the form can tell."""
     if row.form == "elementwise":
         return zero_wins(d, g, rule(np.ones_like(g), *saved))
-    if row.form == "bilinear":
+    if row.form == "bilinear" and None not in row.rules:
         return zeros_win_in_sums(d, rule, g, *saved)
     if row.batch == "stack" and len(d.shape) > 1 and g.shape[: len(d.shape) - 2] == d.shape[:-2]:
         d = np.where(unheard(d.shape[:-2], g, saved)[..., None, None], 0, d)
@@ -45,7 +45,7 @@ def presence(x: Any, weight: float) -> Any:
     """1 for every number but 0, and ``weight`` for what is not finite; an operand, or several."""
     if type(x) is tuple:
         return tuple([presence(part, weight) for part in x])
-    return np.where(np.isfinite(x), np.not_equal(x, 0), weight) if is_inexact(x) else x
+    return np.where(np.isfinite(x), np.not_equal(x, 0), weight) if hasattr(x, "dtype") else x
 
 
 def finite_part(x: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from microgd.core.box import Box, dispatching
+from microgd.core.box import Box, dispatching, innermost
 from microgd.core.primitive import composed, flat, general
 from microgd.errors import UnsupportedError
 from microgd.ops.guard import over, times
@@ -71,10 +71,29 @@ def pinv_rule(g: Any, ans: Any, x: Any) -> Any:
     return columns @ (conj_p @ ans.mT) + (ans.mT @ conj_p) @ rows - ans.mT @ g @ ans.mT
 
 
+def check_cutoff(name: str, a: Any, cutoff: Any) -> None:
+    """Refuse to cut off singular values that are more than rounding: then the vectors kept would count too."""
+    values = np.linalg.svdvals(innermost(a))
+    largest = np.max(values, axis=-1, keepdims=True, initial=0)
+    rounding = 10 * np.finfo(values.dtype).eps * max(a.shape[-2:]) * largest
+    if np.any((values <= np.reshape(cutoff, (*np.shape(cutoff), 1)) * largest) & (values > rounding)):
+        raise UnsupportedError(
+            f"{name}: the cutoff {cutoff} drops singular values that are not 0, which has no derivative rule. Take a "
+            f"smaller one, or add a ridge: solve(a.T @ a + c * eye, a.T @ b)."
+        )
+
+
+def bind_pinv(a: Any, rcond: Any = None, hermitian: Any = False, **rtol: Any) -> Any:
+    cutoff = rtol.get("rtol", rcond)
+    if cutoff is not None and cutoff is not np._NoValue:
+        check_cutoff("pinv", a, cutoff)
+    return (a,), {"rcond": rcond, "hermitian": hermitian, **rtol}
+
+
 general(
     np.linalg.pinv,
     pinv_rule,
-    bind=lambda a, rcond=None, hermitian=False, **rtol: ((a,), {"rcond": rcond, "hermitian": hermitian, **rtol}),
+    bind=bind_pinv,
     batch="stack",
     note="for changes that keep the rank",
 )
@@ -85,6 +104,8 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     a, b = shaped(a), shaped(b)
     rows, columns = a.shape
     cutoff = np.finfo(np.result_type(a.dtype, b.dtype, "f")).eps * max(rows, columns) if rcond is None else rcond
+    if rcond is not None:
+        check_cutoff("lstsq", a, cutoff)
     x = np.linalg.pinv(a, cutoff) @ b
     values = np.linalg.svdvals(a)
     rank = np.count_nonzero(values > cutoff * values[0])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from microgd.core.primitive import bilinear, composed
+from microgd.core.primitive import bilinear, composed, primitive
 from microgd.ops.shape import shaped
 
 
@@ -139,3 +139,4 @@ bilinear(
     bind=bind_einsum,
     forward=lambda *xs, subscripts, optimize: np.einsum(subscripts, *xs, optimize=optimize),
 )
+primitive(np.einsum).silent = True

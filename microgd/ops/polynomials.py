@@ -101,6 +101,8 @@ def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: Any = False, w: A
         return p, residuals, rank, s, cutoff
     if not cov:
         return p
+    if cov != "unscaled" and len(x) <= order:
+        raise ValueError(f"polyfit: {len(x)} points for {order} coefficients leave nothing to scale the covariance by")
     spread = np.linalg.inv((powers / lengths).T @ (powers / lengths)) / np.outer(lengths, lengths)
     noise = 1 if cov == "unscaled" else residuals / (len(x) - order)
     return p, (spread if y.ndim == 1 else spread[:, :, None]) * noise

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from microgd.core.primitive import bilinear, composed, flat
+from microgd.core.primitive import bilinear, composed, flat, primitive
 from microgd.ops.index import scatter
 from microgd.ops.shape import shaped
 
@@ -119,6 +119,9 @@ bilinear(
     lambda g, y_shape, x: turned(g, y_shape[0], x),
     bind=lambda a, v, mode="full": ((np.atleast_1d(shaped(a)), np.atleast_1d(shaped(v))), {"mode": mode}),
 )
+
+
+primitive(np.convolve).silent = True
 
 
 def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:

@@ -189,16 +189,16 @@ composed(np.std, std, note="derivative 0 where all are equal")
 
 def along_first(reduction: Any) -> Any:
     """A reduction as the ``reduce`` of its ufunc, which goes along the first axis if nothing else is said."""
-    return lambda array, axis=0, *dtype, **options: reduction(array, axis, *dtype, **options)
+
+    def reduce(array: Any, axis: Any = 0, dtype: Any = None, **options: Any) -> Any:
+        given = {name: x for name, x in options.items() if x is not None and x is not np._NoValue}
+        return reduction(typed(array, dtype), axis, **given)
+
+    return reduce
 
 
-for ufunc, reduction in (
-    (np.add, np.sum),
-    (np.multiply, np.prod),
-    (np.maximum, np.max),
-    (np.minimum, np.min),
-):
+for ufunc, reduction in ((np.add, np.sum), (np.multiply, np.prod), (np.maximum, np.max), (np.minimum, np.min)):
     composed(ufunc.reduce, along_first(reduction))
 
-flat(np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.count_nonzero, signature="a, axis=None, keepdims=False")
-flat(np.all, np.any, signature="a, axis=None, keepdims=False, where=True")
+flat(np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.count_nonzero, signature="a, axis=None, *, keepdims=False")
+flat(np.all, np.any, signature="a, axis=None, *, keepdims=False, where=True")

@@ -55,12 +55,12 @@ def tail(u: Any) -> Any:
 
 
 def erfcx_slope(ans: Any, x: Any) -> Any:
-    far = x > 20
+    far = (np.abs(x) > 20) & (np.real(x) >= 0)
     return np.where(far, TWO_OVER_ROOT_PI * tail(-0.5 / x**2), 2 * np.where(far, 0, x) * ans - TWO_OVER_ROOT_PI)
 
 
 def dawsn_slope(ans: Any, x: Any) -> Any:
-    far = np.abs(x) > 20
+    far = (np.abs(x) > 20) & (np.imag(x) == 0)  # elsewhere an exponential is left over too
     return np.where(far, -tail(0.5 / x**2), 1 - 2 * np.where(far, 0, x) * ans)
 
 
@@ -79,13 +79,20 @@ def inverse_mills(x: Any) -> Any:
     return math.sqrt(2 / math.pi) / sp.erfcx(x / -math.sqrt(2))
 
 
-elementwise(inverse_mills, lambda g, ans, x: -times(g, times(ans, x + ans)))
+def excess(ans: Any, x: Any) -> Any:
+    """What the ratio is more than -x; far out on the left these are nearly the same."""
+    far = np.real(x) < -30
+    left = tail(-1 / np.where(far, x, 1) ** 2)
+    return np.where(far, x * left / (1 + left), np.where(far, 0, x) + ans)
+
+
+elementwise(inverse_mills, lambda g, ans, x: -times(g, times(ans, excess(ans, x))))
 elementwise(sp.log_ndtr, lambda g, x: g * inverse_mills(x))
 elementwise(sp.ndtri_exp, lambda g, ans: over(g, inverse_mills(ans)))
 elementwise(
     sp.owens_t,
-    lambda g, x, y: g * (np.exp(-x * x / 2) * sp.erf(x * y / math.sqrt(2)) / (-2 * ROOT_2PI)),
-    lambda g, x, y: g * (np.exp(-x * x * (1 + y * y) / 2) / (2 * math.pi * (1 + y * y))),
+    lambda g, x, y: g * times(np.exp(-x * x / 2) / (-2 * ROOT_2PI), sp.erf(x * y / math.sqrt(2))),
+    lambda g, x, y: g * (np.exp(-times(x * x, 1 + y * y) / 2) / (2 * math.pi * (1 + y * y))),
 )
 
 # Logistic functions, entropies and losses.
@@ -122,7 +129,14 @@ def exprel_slope(x: Any) -> Any:
     """(exp(x) (x - 1) + 1) / x^2; near 0, where that cancels, by its series."""
     near = np.abs(x) < 1
     far = np.where(near, 1, x)
-    return np.where(near, sp.hyp1f1(2, 3, np.where(near, x, 0)) / 2, over(times(np.exp(far), far - 1) + 1, far * far))
+    return np.where(near, sp.hyp1f1(2, 3, np.where(near, x, 0)) / 2, np.exp(far) / far * (1 - 1 / far) + 1 / far**2)
+
+
+def inverse_slope(power: Any, x: Any, y: Any) -> Any:
+    """(1 + x y)^(1 / y - 1), where ``power`` is (1 + x y)^(1 / y): each formula where it is exact."""
+    small = x * y < -0.5
+    base, exponent = np.where(small, 1 + x * y, 1), 1 / np.where(small, y, 1) - 1
+    return np.where(small, base**exponent, np.where(small, 1, power) ** (1 - y))
 
 
 def inverse_boxcox_slope(g: Any, ans: Any, y: Any) -> Any:
@@ -140,16 +154,25 @@ elementwise(sp.exprel, lambda g, x: times(g, exprel_slope(x)))
 elementwise(sp.exp2, lambda g, ans: times(g, ans * math.log(2)))
 elementwise(sp.exp10, lambda g, ans: times(g, ans * math.log(10)))
 elementwise(sp.expm1, lambda g, ans: times(g, ans + 1))
-elementwise(sp.wrightomega, lambda g, ans: g * (ans / (1 + ans)))
+elementwise(sp.wrightomega, lambda g, ans: g * np.where(np.isinf(ans), 1, ans / (1 + ans)))
 elementwise(sp.log1p, lambda g, x: over(g, 1 + x))
 elementwise(sp.cbrt, lambda g, ans: times(g, 1 / (3 * ans * ans)))
-elementwise(sp.inv_boxcox, lambda g, ans, y: times(g, ans ** (1 - y)), inverse_boxcox_slope)
+elementwise(sp.inv_boxcox, lambda g, ans, x, y: times(g, inverse_slope(ans, x, y)), inverse_boxcox_slope)
 elementwise(
     sp.inv_boxcox1p,
-    lambda g, ans, y: times(g, (1 + ans) ** (1 - y)),
+    lambda g, ans, x, y: times(g, inverse_slope(1 + ans, x, y)),
     lambda g, ans, y: inverse_boxcox_slope(g, 1 + ans, y),
 )
-elementwise(sp.spence, lambda g, x: times(g, -sp.hyp2f1(1, 1, 2, 1 - x)))
+
+
+def spence_slope(x: Any) -> Any:
+    """log(x) / (1 - x); near 1 by its series."""
+    near = np.abs(x - 1) < 0.5
+    far = np.where(near, 2, x)
+    return np.where(near, -sp.hyp2f1(1, 1, 2, np.where(near, 1 - x, 0)), np.log(far) / (1 - far))
+
+
+elementwise(sp.spence, lambda g, x: times(g, spence_slope(x)))
 elementwise(sp.exp1, lambda g, x: -over(times(g, np.exp(-x)), x))
 elementwise(sp.expi, lambda g, x: over(times(g, np.exp(x)), x))
 
@@ -178,16 +201,27 @@ def rgamma_slope(x: Any) -> Any:
 elementwise(sp.rgamma, lambda g, x: g * rgamma_slope(x))
 
 
+def psi_behind(x: Any, y: Any) -> Any:
+    """psi(x) - psi(x + y); for large numbers, which are nearly the same, by the series of psi."""
+    far = (x > 100) & (x + y > 100)
+    a = np.where(far, x, 1)
+    b = np.where(far, x + y, 1)
+    gap = np.where(far, y, 0) / a / b  # 1 / a - 1 / b
+    series = -np.log1p(np.where(far, y, 0) / a) - gap / 2
+    series = series - gap * (1 / a + 1 / b) * (10 - 1 / a**2 - 1 / b**2) / 120
+    return np.where(far, series, sp.psi(np.where(far, 1, x)) - sp.psi(np.where(far, 1, x + y)))
+
+
 def beta_slope(x: Any, y: Any) -> Any:
-    return inside(lambda x: inside(lambda y: sp.beta(x, y) * (sp.psi(x) - sp.psi(x + y)), y), x)
+    """On the left, where gamma(x + y) has poles and beta is 0, it is taken for a product with 1 / gamma(x + y)."""
+    left = x + y < 0.5
+    right = inside(lambda y: sp.beta(x, y) * psi_behind(x, y), np.where(left, 1, y))
+    a, b = np.where(left, x, 0.1), np.where(left, y, 0.1)
+    return np.where(left, sp.beta(a, b) * sp.psi(a) + sp.gamma(a) * sp.gamma(b) * rgamma_slope(a + b), right)
 
 
 elementwise(sp.beta, lambda g, x, y: g * beta_slope(x, y), lambda g, x, y: g * beta_slope(y, x))
-elementwise(
-    sp.betaln,
-    lambda g, x, y: g * (sp.psi(x) - sp.psi(x + y)),
-    lambda g, x, y: g * (sp.psi(y) - sp.psi(x + y)),
-)
+elementwise(sp.betaln, lambda g, x, y: g * psi_behind(x, y), lambda g, x, y: g * psi_behind(y, x))
 
 
 def gamma_density(a: Any, x: Any) -> Any:
@@ -223,7 +257,11 @@ elementwise(
 
 
 def student_density(df: Any, t: Any) -> Any:
-    return np.exp(-(df + 1) / 2 * np.log1p(t * t / df) - sp.betaln(df / 2, 0.5)) / np.sqrt(df)
+    """With infinitely many degrees of freedom, the normal density."""
+    normal = np.isinf(df)
+    df = np.where(normal, 1, df)
+    student = np.exp(-(df + 1) / 2 * np.log1p(t * t / df) - sp.betaln(df / 2, 0.5)) / np.sqrt(df)
+    return np.where(normal, np.exp(-t * t / 2) / ROOT_2PI, student)
 
 
 def f_density(dfn: Any, dfd: Any, x: Any) -> Any:
@@ -298,9 +336,9 @@ elementwise(sp.kve, no_formula(sp.kve), lambda g, ans, x, y: times(g, ans - (sp.
 
 # Orthogonal polynomials: the derivative is one of a lower degree, of the same family or of a wider one.
 def lower(family: Any, n: Any, *rest: Any) -> Any:
-    """The polynomial of degree n - 1; that of degree -1 is 0."""
+    """The polynomial of degree n - 1; that of degree -1 is 0, and below the families go on in ways of their own."""
     constant = np.equal(n, 0)
-    return np.where(constant, 0, family(np.where(constant, 0, n - 1), *rest))
+    return np.where(constant, 0, family(np.where(constant, 0, n - 1), *rest)) + np.where(np.less(n, 0), np.nan, 0)
 
 
 elementwise(sp.eval_chebyt, no_formula(sp.eval_chebyt), lambda g, x, y: g * (x * lower(sp.eval_chebyu, x, y)))

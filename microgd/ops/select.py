@@ -152,7 +152,8 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
 
 def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
     ind = inside(np.ravel(ind), a.size, mode)
-    a[numbered(ind, a.shape)] = np.resize(v, len(ind))
+    if np.size(v):
+        a[numbered(ind, a.shape)] = np.resize(v, len(ind))
 
 
 def place(arr: Any, mask: Any, vals: Any) -> None:

@@ -129,6 +129,10 @@ def few(arrays: Any, axis: Any, most: int = 32) -> Any:
 
 
 def cast(arrays: Any, dtype: Any) -> Any:
+    """Arrays in the precision that was asked for, as far as NumPy would go."""
+    for x in arrays if dtype is not None else ():
+        if not np.can_cast(shaped(x).dtype, dtype, "same_kind"):
+            raise TypeError(f"cannot join {shaped(x).dtype} as {np.dtype(dtype)}; convert it with .astype")
     return arrays if dtype is None else [shaped(x).astype(dtype) for x in arrays]
 
 

@@ -65,8 +65,9 @@ flat(np.logical_and.reduce, np.logical_or.reduce, signature="array, axis=0, keep
 
 def add_reduceat(array: Any, indices: Any, axis: Any = 0) -> Any:
     """Sums of pieces that start at ``indices``; a piece that would end before it starts is one entry."""
-    x, starts = np.moveaxis(array, axis, 0), plain(indices)
-    lengths = np.maximum(np.append(starts[1:], len(x)) - starts, 1)
+    x, starts = np.moveaxis(array, axis, 0), np.asarray(plain(indices))
+    np.add.reduceat(np.zeros(len(x)), starts)  # complains of what is no index
+    lengths = np.maximum(np.diff(starts, append=len(x)), 1)
     piece = np.repeat(np.arange(len(starts)), lengths)
     entry = np.arange(len(piece)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + np.repeat(starts, lengths)
     return np.moveaxis(scatter(x[entry], piece, (len(starts), *x.shape[1:])), 0, axis)

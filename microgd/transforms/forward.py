@@ -103,7 +103,7 @@ def push_bilinear(row: Primitive, ans: Array, values: list[Any], tangents: list[
         if t is not None and row.rules[i] is not None:
             factors = (*values[:i], t, *values[i + 1 :])
             term = dispatch(row, factors, params)
-            if holds_nan(term):
+            if holds_nan(term) and None not in row.rules:
                 term = zeros_win_in_sums(term, lambda *xs: dispatch(row, xs, params), *factors)
             terms.append(term)
     return summed(terms)
