@@ -13,6 +13,7 @@ import numpy as np
 from op_row import AS_CALLED, DOMAINS, REFERENCES, A, Row, row
 
 from microgd.ops import decompositions as parts
+from microgd.ops.products import cross_last
 
 
 def regular(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
@@ -125,6 +126,7 @@ PRODUCTS = [
     row(np.cross, A((3, 2)), A((2, 3)), axisa=0, axisc=0),
     row(np.cross, A((2, 3)), A((2, 3)), axis=1),
     row(np.linalg.cross, A((3, 2)), A((3, 2)), axis=0),
+    row(cross_last, A((2, 1, 3)), A((2, 3)), **c),
     row(np.kron, A((2, 3)), A((3, 2)), **c),
     row(np.kron, A((2,)), A((2, 1, 2))),
     row(np.kron, A(()), A((2,))),

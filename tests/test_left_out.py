@@ -94,7 +94,9 @@ def test_zeros_of_a_matrix_win_over_infinite_cotangents():
 
 
 def test_what_is_asked_for_and_undefined_stays_so():
-    """Whole numbers among the factors, whose signs cancel, do not hide a NaN."""
+    """Factors whose signs cancel do not hide a NaN."""
+    cross = mg.grad(lambda b: np.sum(np.where(True, np.cross(np.array([1.0, np.nan, np.nan]), b), 0.0)))
+    np.testing.assert_array_equal(cross(np.ones(3)), [np.nan] * 3)
     x, signs = np.array([[np.nan, 1.0], [np.nan, 2.0], [3.0, 4.0]]), np.array([1, -1, 1])
     total = mg.grad(lambda w: np.sum(np.where(True, np.einsum("ij,j,i->", x, w, signs), 0.0)))
     np.testing.assert_array_equal(total(np.ones(2)), [np.nan, 3])

@@ -36,16 +36,20 @@ def zero_wins(product: Any, *factors: Any) -> Any:
 
 
 def zeros_win_in_sums(d: Any, products: Callable[..., Any], *factors: Any) -> Any:
-    """Sums of products: what is not finite may as well be 0 where all that it is multiplied with is 0."""
-    once, twice = (products(*[presence(x, n) for x in factors]) for n in (1.0, 2.0))
-    return np.where(np.isnan(d) & (once == twice), products(*[finite_part(x) for x in factors]), d)[()]
+    """Sums of products: what is not finite may as well be 0 where all that it is multiplied with is 0.
+
+    Then no sum changes with the weight that stands for it; the weights are random, so that none cancel by their signs.
+    """
+    weighed = (np.ones, np.random.default_rng(0).random)
+    once, again = (products(*[presence(x, weights) for x in factors]) for weights in weighed)
+    return np.where(np.isnan(d) & (once == again), products(*[finite_part(x) for x in factors]), d)[()]
 
 
-def presence(x: Any, weight: float) -> Any:
-    """1 for every number but 0, and ``weight`` for what is not finite; an operand, or several."""
+def presence(x: Any, weights: Callable[[Any], Any]) -> Any:
+    """1 for every number but 0, and weights for what is not finite; an operand, or several."""
     if type(x) is tuple:
-        return tuple([presence(part, weight) for part in x])
-    return np.where(np.isfinite(x), np.not_equal(x, 0), weight) if hasattr(x, "dtype") else x
+        return tuple([presence(part, weights) for part in x])
+    return np.where(np.isfinite(x), np.not_equal(x, 0), weights(x.shape)) if hasattr(x, "dtype") else x
 
 
 def finite_part(x: Any) -> Any:

@@ -211,6 +211,7 @@ WORDS: dict[str, tuple[str, ...]] = {
         "the upstream, convolved with {y} turned round",
         "the upstream, convolved with {x} turned round",
     ),
+    "cross_last": ("the cross product of {y} and the upstream", "the cross product of the upstream and {x}"),
     "real": ("the upstream, to the real part",),
     "imag": ("the upstream, to the imaginary part",),
     "conjugate": ("the conjugate of the upstream",),

@@ -9,14 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from microgd.core.box import dispatching
 from microgd.core.primitive import bilinear, composed, flat, primitive
 from microgd.ops.index import scatter
 from microgd.ops.shape import shaped
 
 
-def cross_in_order(a: Any, b: Any) -> Any:
+@dispatching
+def cross_last(a: Any, b: Any) -> Any:
     """The cross product of vectors of three entries along the last axis."""
-    return np.roll(a, -1, -1) * np.roll(b, 1, -1) - np.roll(a, 1, -1) * np.roll(b, -1, -1)
+    return np.cross(a, b)
+
+
+# <g, a x b> is the volume spanned by g, a and b, which any cyclic shift leaves as it is.
+bilinear(cross_last, lambda g, y: cross_last(y, g), lambda g, x: cross_last(g, x), batch="stack")
 
 
 def in_space(a: Any) -> Any:
@@ -30,7 +36,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     a, b = np.moveaxis(shaped(a), axisa, -1), np.moveaxis(shaped(b), axisb, -1)
     if {a.shape[-1], b.shape[-1]} - {2, 3}:
         raise ValueError(f"cross: expected vectors of 2 or 3 entries, got {a.shape[-1]} and {b.shape[-1]}")
-    product = cross_in_order(in_space(a), in_space(b))
+    product = cross_last(in_space(a), in_space(b))
     return product[..., 2] if a.shape[-1] == b.shape[-1] == 2 else np.moveaxis(product, -1, axisc)
 
 
