@@ -113,31 +113,52 @@ class TestVmap:
         np.testing.assert_array_equal(mg.grad(read)(np.array([1.0, 2.0, 3.0])), [2, 0, 6])
 
     @pytest.mark.parametrize(
-        "read",
+        "index",
         [
-            lambda x, i, j, k: x[i, :, 1:4:2],
-            lambda x, i, j, k: x[:, j],
-            lambda x, i, j, k: x[::-1, j],
-            lambda x, i, j, k: x[i, j],
-            lambda x, i, j, k: x[i, :, k],
-            lambda x, i, j, k: x[:, j, k],
-            lambda x, i, j, k: x[i, j, k],
-            lambda x, i, j, k: x[..., k],
-            lambda x, i, j, k: x[i, 2, k],
-            lambda x, i, j, k: x[1, :, k],
-            lambda x, i, j, k: x[[0, 1], j],
+            lambda i, j, k: i,
+            lambda i, j, k: np.s_[i, :, 1:4:2],
+            lambda i, j, k: np.s_[:, j],
+            lambda i, j, k: np.s_[::-1, j],
+            lambda i, j, k: np.s_[i, j],
+            lambda i, j, k: np.s_[i, :, k],
+            lambda i, j, k: np.s_[:, j, k],
+            lambda i, j, k: np.s_[i, j, k],
+            lambda i, j, k: np.s_[..., k],
+            lambda i, j, k: np.s_[i, 2, k],
+            lambda i, j, k: np.s_[1, :, k],
+            lambda i, j, k: np.s_[[0, 1], j],
         ],
-        ids=range(11),
+        ids=range(12),
     )
-    def test_indices_that_differ_mean_what_numpy_means(self, read):
+    def test_indices_that_differ_mean_what_numpy_means(self, index):
         x = rng.normal(size=(6, 4, 3, 5))
         i, j, k = rng.integers(-4, 4, 6), rng.integers(-3, 3, (6, 2)), rng.integers(0, 5, (6, 2, 1))
         examples = list(zip(x, i, j, k, strict=True))
-        np.testing.assert_array_equal(mg.vmap(read)(x, i, j, k), [read(*example) for example in examples])
-        slope = mg.grad(lambda x, *index: np.sum(read(x, *index) ** 2))
-        np.testing.assert_array_equal(mg.vmap(slope)(x, i, j, k), [slope(*example) for example in examples])
-        by_tensors = read(mg.tensor(x[0]), *[mg.tensor(index[0]) for index in (i, j, k)])
-        np.testing.assert_array_equal(by_tensors.data, read(*examples[0]))
+
+        def read(x, *where):
+            return x[index(*where)] * 2
+
+        def written(x, *where):
+            y = x * 1.0
+            y[index(*where)] = x[0, 0, 0]
+            return y
+
+        for f in (read, written):
+            np.testing.assert_array_equal(mg.vmap(f)(x, i, j, k), [f(*example) for example in examples])
+            slope = mg.grad(lambda x, *where, f=f: np.sum(f(x, *where) ** 2))
+            np.testing.assert_allclose(mg.vmap(slope)(x, i, j, k), [slope(*example) for example in examples])
+            by_tensors = f(mg.tensor(x[0]), *[mg.tensor(place[0]) for place in (i, j, k)])
+            np.testing.assert_array_equal(by_tensors.data, f(*examples[0]))
+
+    def test_of_two_values_for_one_place_the_last_counts(self):
+        def f(v, i):
+            t = mg.tensor(np.zeros(3))
+            t[i] = v
+            return t
+
+        v, i = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1, 1], [0, 2]])
+        np.testing.assert_array_equal(mg.vmap(f)(v, i), [[0, 2, 0], [3, 0, 4]])
+        np.testing.assert_array_equal(mg.vmap(mg.jacobian(f))(v, i)[0], [[0, 0], [0, 1], [0, 0]])
 
     def test_no_examples_at_all(self):
         x = np.zeros((0, 3))

@@ -107,6 +107,11 @@ def innermost(x: Any) -> Any:
     return x
 
 
+def holds_box(index: Any) -> bool:
+    """Whether a tensor is in an index."""
+    return isinstance(index, Box) or (type(index) is tuple and any(isinstance(part, Box) for part in index))
+
+
 def dispatching(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a function that NumPy lacks a primitive: on boxes it dispatches, on plain arrays it just runs."""
     from functools import wraps
@@ -195,12 +200,13 @@ class Box:
         raise NotImplementedError
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, Box) or (type(index) is tuple and any(isinstance(part, Box) for part in index)):
-            return self.read(index)
-        return call(operator.getitem, (self, index), {})
+        return self.read(index) if holds_box(index) else call(operator.getitem, (self, index), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.replace(call(operator.setitem, (self, index, value), {}))
+        if holds_box(index):
+            self.replace(self.written(index, value))
+        else:
+            self.replace(call(operator.setitem, (self, index, value), {}))
 
     def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **kwargs: Any) -> Any:
         if how != "__call__":
@@ -277,6 +283,7 @@ class Box:
 
     # NumPy's methods, and a few functions that networks are written with (ops supplies the bare ones).
     read: Callable[..., Any]
+    written: Callable[..., Any]
     exp, log, sqrt, tanh = method(np.exp), method(np.log), method(np.sqrt), method(np.tanh)
     relu: Callable[..., Any]
     sigmoid: Callable[..., Any]

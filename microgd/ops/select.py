@@ -5,11 +5,12 @@ last axis and line up the axes before it, so an index may differ from row to row
 """
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
 
-from microgd.core.box import Box, dispatching, innermost
+from microgd.core.box import Box, call, dispatching, innermost
 from microgd.core.primitive import bilinear, composed, flat
 from microgd.errors import DetachError, UnsupportedError
 from microgd.ops.index import plain, scatter
@@ -114,7 +115,21 @@ def read(x: Any, index: Any) -> Any:
     return x[index]
 
 
-Box.read = read
+def written(x: Any, index: Any, value: Any) -> Any:
+    """``x`` after x[index] = value, likewise; of several values for one place the last counts."""
+    try:
+        index = plain(index)
+    except DetachError:
+        places = numbers(index, x.shape)
+        values = np.ravel(np.broadcast_to(value, places.shape))
+        after, every = np.ravel(x), np.arange(x.size)
+        for k, place in enumerate(np.ravel(places)):
+            after = np.where(np.equal(every, place), values[k], after)
+        return np.reshape(after, x.shape)
+    return call(operator.setitem, (x, index, value), {})
+
+
+Box.read, Box.written = read, written
 
 
 def choose(a: Any, choices: Any, *, mode: Any = "raise") -> Any:

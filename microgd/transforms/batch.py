@@ -76,8 +76,8 @@ class Batched(Box):
         """There is no one value to convert."""
         raise DetachError(
             "a batch has no single value: inside vmap, branch with np.where instead of `if`, keep to NumPy functions "
-            "instead of float(), .item() or np.asarray, assign into mg.tensor(...) instead of a plain array, and where "
-            "i differs between examples, read mg.tensor(x)[i], and write np.where(np.arange(n) == i, value, x)."
+            "instead of float(), .item() or np.asarray, and read and assign mg.tensor(x)[i] instead of entries of a "
+            "plain array x."
         )
 
     __bool__ = __float__ = __int__ = __complex__ = __index__ = __array__ = item = tolist = refuse
