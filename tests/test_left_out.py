@@ -102,6 +102,51 @@ def test_what_is_asked_for_and_undefined_stays_so():
     np.testing.assert_array_equal(total(np.ones(2)), [np.nan, 3])
 
 
+@pytest.mark.parametrize(
+    "product",
+    [
+        lambda a, x: np.einsum("ij,j->i", a, x),
+        lambda a, x: a @ x,
+        lambda a, x: np.concatenate([np.convolve(row, x[::-1], "valid") for row in a]),
+    ],
+    ids=["einsum", "matmul", "convolve"],
+)
+def test_a_loss_that_is_nan_has_no_gradient(product):
+    """A zero among the data is no mask: it does not stop a NaN that comes from above."""
+    a, y = np.array([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0], [2.0, 1.0, 1.0]]), np.array([1.0, np.nan, 2.0])
+    assert np.isnan(mg.grad(lambda x: np.mean((product(a, x) - y) ** 2))(np.ones(3))).all()
+
+
+UNDEFINED = [  # of equal eigenvalues or singular values: the function, the point, two rows of the true Hessian
+    (lambda a: np.sum(np.real(np.linalg.eigvals(a) ** 2)), np.eye(2), [[2, 0, 0, 0], [0, 0, 2, 0]]),
+    (lambda a: np.sum(np.linalg.eigvalsh(a) ** 2), np.zeros((2, 2)), [[2, 0, 0, 0], [0, 0.5, 0.5, 0]]),
+    (lambda a: np.sum(np.linalg.svdvals(a) ** 2), np.diag([2.0, 2.0]), [[2, 0, 0, 0], [0, 2, 0, 0]]),
+]
+
+
+@pytest.mark.parametrize("mode", ["forward over reverse", "reverse over reverse"])
+@pytest.mark.parametrize(("f", "point", "truth"), UNDEFINED, ids=["eigvals", "eigvalsh", "svdvals"])
+def test_second_derivatives_through_equal_values_are_right_or_nan(f, point, truth, mode):
+    gradient = mg.grad(f)
+    rows = mg.hessian(f) if mode == "forward over reverse" else mg.jacobian(gradient, mode="reverse")
+    got = rows(point).reshape(4, 4)[:2]
+    assert np.all(np.isnan(got) | np.isclose(got, truth))
+
+
+def test_a_solution_that_fits_beside_one_that_is_missing():
+    """Residuals of 0 move: where not all of a matrix is missing its second derivative is no 0."""
+    a, b = np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([[1.0, np.nan], [2.0, 1.0]])
+    fits = np.linalg.solve(a, b)
+    second = mg.hessian(lambda a: np.nansum((np.linalg.solve(a, b) - fits) ** 2))(a)
+    known = mg.hessian(lambda a: np.sum((np.linalg.solve(a, b[:, :1]) - fits[:, :1]) ** 2))(a)
+    assert np.all(np.isnan(second) | np.isclose(second, known))
+    stack, v = np.stack([a, a * np.nan, a + 1]), np.ones(2)
+    fits = np.linalg.solve(stack, v)
+    second = mg.hessian(lambda v: np.nansum((np.linalg.solve(stack, v) - fits) ** 2))(v)
+    known = mg.hessian(lambda v: np.sum((np.linalg.solve(stack[::2], v) - fits[::2]) ** 2))(v)
+    assert np.all(np.isnan(second) | np.isclose(second, known))
+
+
 @pytest.mark.parametrize("mode", ["hessian", "grad of grad"])
 def test_roots_at_zero_in_a_row_that_is_left_out(mode):
     loss = lambda t: np.sum(np.where(FIRST, 0.0, np.sqrt(t[:4].reshape(2, 2)) @ t[4:]) ** 2)
@@ -117,13 +162,16 @@ def test_roots_at_zero_in_a_row_that_is_left_out(mode):
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf, 0.0])
 @pytest.mark.parametrize("how", LEAVING_OUT)
 @pytest.mark.parametrize(
-    ("function", "data"),
+    ("function", "data", "once_only"),
     [
-        *[pytest.param(f, ROWS, id=f"{name} of rows") for name, f in OF_ROWS.items()],
-        *[pytest.param(f, MATRICES, id=f"{name} of matrices") for name, f in OF_MATRICES.items()],
+        *[pytest.param(f, ROWS, False, id=f"{name} of rows") for name, f in OF_ROWS.items()],
+        *[
+            pytest.param(f, MATRICES, name in ("qr", "cholesky", "eigvalsh"), id=f"{name} of matrices")
+            for name, f in OF_MATRICES.items()
+        ],
     ],
 )
-def test_what_is_left_out_has_no_say(function, data, how, poison):
+def test_what_is_left_out_has_no_say(function, data, once_only, how, poison):
     poisoned = data.copy()
     poisoned[1] = poison
     loss = lambda x: np.sum(LEAVING_OUT[how](function(x)) ** 2)
@@ -136,6 +184,10 @@ def test_what_is_left_out_has_no_say(function, data, how, poison):
             function(poisoned)
         except np.linalg.LinAlgError:
             pytest.skip("NumPy has no value for such a matrix")
+        if poison == 0 and function is OF_MATRICES["qr"]:
+            pytest.skip("without full rank it has no derivative, and says so")
         np.testing.assert_allclose(gradient(poisoned), gradient(data), rtol=1e-9, atol=1e-12)
+        if once_only:  # its zeros might be ones that move, so that NaN it is
+            return
         np.testing.assert_allclose(mg.hvp(loss)(poisoned, v), mg.hvp(loss)(data, v), rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(again(poisoned), again(data), rtol=1e-9, atol=1e-12)

@@ -433,12 +433,22 @@ def test_a_chain_of_products_is_taken_in_the_cheap_order():
     assert shapes == [(2, 1), (300, 1)]
 
 
+def test_the_third_derivative_of_a_singular_determinant():
+    """It is a polynomial of degree 3: its third derivative along v is 6 times that of v."""
+    a, v = np.diag([1.0, 0.0, 2.0]), np.arange(9.0).reshape(3, 3) ** 2 / 9
+    second = mg.hvp(np.linalg.det)
+    along = mg.grad(lambda a: np.sum(v * second(a, v)))
+    np.testing.assert_allclose(np.sum(v * along(a)), 6 * np.linalg.det(v), rtol=1e-9)
+
+
 def test_a_cutoff_that_drops_more_than_rounding_is_refused():
     a, b = np.diag([3.0, 2.0, 1.0]), np.ones(3)
     for call in (lambda a: np.linalg.pinv(a, 0.5), lambda a: np.linalg.pinv(a, rtol=0.5)):
-        with pytest.raises(UnsupportedError, match=r"^pinv: the cutoff 0.5 drops"):
+        with pytest.raises(UnsupportedError, match=r"^pinv and lstsq: the cutoff drops"):
             mg.grad(lambda a, call=call: np.sum(call(a)))(a)
-    with pytest.raises(UnsupportedError, match=r"^lstsq: the cutoff 0.5 drops"):
+    with pytest.raises(UnsupportedError, match=r"^pinv and lstsq: the cutoff drops"):
         mg.grad(lambda a: np.sum(np.linalg.lstsq(a, b, 0.5)[0]))(a)
+    constant = mg.grad(lambda a: np.sum(a) * np.linalg.pinv(mg.stop_gradient(a), 0.5)[0, 0])
+    np.testing.assert_allclose(constant(a), 1 / 3)
     a[2] = 0
     np.testing.assert_allclose(mg.grad(lambda a: np.linalg.pinv(a, 0.5)[0, 0])(a)[0, 0], -1 / 9)

@@ -165,6 +165,13 @@ class TestVmap:
         assert mg.vmap(lambda x: np.convolve(x, x))(x).shape == (0, 5)
         assert mg.vmap(mg.grad(lambda x: np.sum(np.sort(np.convolve(x, x)))))(x).shape == (0, 3)
 
+    def test_small_whole_numbers_are_indices_too(self):
+        x = mg.tensor(np.arange(1e4).reshape(100, 100))
+        for dtype in (np.int8, np.uint8, np.int64):
+            i = np.array([50, 99], dtype)
+            np.testing.assert_array_equal(mg.vmap(lambda i: x[i, 0])(i), [5000, 9900])
+            np.testing.assert_array_equal(mg.vmap(lambda i: x[i, i])(i), [5050, 9999])
+
     def test_an_index_that_differs_has_limits(self):
         x, i = mg.tensor(np.zeros((2, 3))), np.array([0, 2])
         with pytest.raises(IndexError, match="an axis of 2 entries"):

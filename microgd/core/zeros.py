@@ -3,10 +3,12 @@
 What ``np.where`` or a mask leaves out sends exact zeros back, and its values may be anything. So a product with 0 is 0
 there, whatever the other factor is: among single numbers in elementwise rules, among the terms of sums of products, as
 in a product of matrices, and for whole matrices of a stack. A zero that belongs to finite numbers is left alone: it may
-be one that moves, as a residual at a perfect fit, and then higher derivatives depend on it.
+be one that moves, as a residual at a perfect fit, and then higher derivatives depend on it. So is a derivative that is
+NaN in a sum of products: it says that there is none.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,12 +22,10 @@ def zeros_win(d: Any, row: Primitive, rule: Callable[..., Any], g: Any, saved: t
     if row.form == "elementwise":
         return zero_wins(d, g, rule(np.ones_like(g), *saved))
     if row.form == "bilinear" and None not in row.rules:
-        return zeros_win_in_sums(d, rule, g, *saved)
-    if row.batch == "stack" and len(d.shape) > 1 and g.shape[: len(d.shape) - 2] == d.shape[:-2]:
-        d = np.where(unheard(d.shape[:-2], g, saved)[..., None, None], 0, d)
+        return zeros_win_in_sums(d, rule, (g, *saved), 0)
     if not isinstance(g, Box) and not np.any(g):  # in a box it may be a zero that moves
         return zero_wins(d, 0)
-    return d
+    return zeros_win_in_stacks(d, g, saved) if row.batch == "stack" else d
 
 
 def zero_wins(product: Any, *factors: Any) -> Any:
@@ -35,40 +35,46 @@ def zero_wins(product: Any, *factors: Any) -> Any:
     return np.where(np.isnan(product) & (sum([np.equal(x, 0) for x in factors]) != 0), 0, product)[()]
 
 
-def zeros_win_in_sums(d: Any, products: Callable[..., Any], *factors: Any) -> Any:
+def zeros_win_in_sums(d: Any, products: Callable[..., Any], factors: tuple[Any, ...], moving: int) -> Any:
     """Sums of products: what is not finite may as well be 0 where all that it is multiplied with is 0.
 
-    Then no sum changes with the weight that stands for it; the weights are random, so that none cancel by their signs.
+    Then no sum changes with the weight that stands for it; weights are random, so that none cancel by their signs. Of
+    the factor that is a derivative, number ``moving``, only infinities count.
     """
-    weighed = (np.ones, np.random.default_rng(0).random)
-    once, again = (products(*[presence(x, weights) for x in factors]) for weights in weighed)
-    return np.where(np.isnan(d) & (once == again), products(*[finite_part(x) for x in factors]), d)[()]
+    lost = [np.isinf if k == moving else not_finite for k in range(len(factors))]
+    random = np.random.default_rng(0).random
+
+    def sums(stand_in: Callable[[Any, Any], Any]) -> Any:
+        return products(*[each(x, partial(stand_in, isnt)) for x, isnt in zip(factors, lost, strict=True)])
+
+    once = sums(lambda isnt, x: np.where(isnt(x), 1.0, np.not_equal(x, 0)))
+    again = sums(lambda isnt, x: np.where(isnt(x), random(x.shape), np.not_equal(x, 0)))
+    return np.where(np.isnan(d) & (once == again), sums(lambda isnt, x: np.where(isnt(x), 0, x)), d)[()]
 
 
-def presence(x: Any, weights: Callable[[Any], Any]) -> Any:
-    """1 for every number but 0, and weights for what is not finite; an operand, or several."""
+def each(x: Any, function: Callable[[Any], Any]) -> Any:
+    """A function of an operand, or of each of several; metadata stay."""
     if type(x) is tuple:
-        return tuple([presence(part, weights) for part in x])
-    return np.where(np.isfinite(x), np.not_equal(x, 0), weights(x.shape)) if hasattr(x, "dtype") else x
+        return tuple([each(part, function) for part in x])
+    return function(x) if hasattr(x, "dtype") else x
 
 
-def finite_part(x: Any) -> Any:
-    """0 for what is not finite."""
-    if type(x) is tuple:
-        return tuple([finite_part(part) for part in x])
-    return np.where(np.isfinite(x), x, 0) if is_inexact(x) else x
+def not_finite(x: Any) -> Any:
+    return np.logical_not(np.isfinite(x))
 
 
-def unheard(stack: tuple[int, ...], g: Any, saved: tuple[Any, ...]) -> Any:
-    """Which matrices of a stack are not finite, and nothing comes from above that would ask for them."""
-    each = (*stack, -1)
-    own = [x for x in saved if is_inexact(x) and x.shape[: len(stack)] == stack]
-    broken = [~np.isfinite(np.reshape(x, each)).all(axis=-1) for x in own]
-    return sum(broken, np.bool_(False)) & ~np.any(np.reshape(np.not_equal(g, 0), each), axis=-1)
+def zeros_win_in_stacks(d: Any, g: Any, saved: tuple[Any, ...]) -> Any:
+    """Whole matrices: nothing comes from above for one that is not finite, so it was left out.
 
-
-def is_inexact(x: Any) -> bool:
-    return hasattr(x, "dtype") and x.dtype.kind in "fc"
+    Zeros in a box may move; then nothing at all of it may be finite, so that all of it must have been left out.
+    """
+    stack, arrays = d.shape[:-2], [x for x in saved if hasattr(x, "dtype")]
+    if len(d.shape) != max([len(x.shape) for x in arrays], default=0) or g.shape[: len(stack)] != stack:
+        return d  # not one matrix for each
+    some = np.all if isinstance(g, Box) else np.any
+    lost = [some(np.reshape(not_finite(x), (*stack, -1)), axis=-1) for x in arrays if x.shape[: len(stack)] == stack]
+    unasked = np.all(np.reshape(np.equal(g, 0), (*stack, -1)), axis=-1)
+    return np.where((unasked & (sum(lost) != 0))[..., None, None], 0, d)
 
 
 def holds_nan(x: Any) -> bool:

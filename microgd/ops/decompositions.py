@@ -63,37 +63,40 @@ general(
 )
 
 
-def pinv_rule(g: Any, ans: Any, x: Any) -> Any:
+def pinv_rule(g: Any, ans: Any, x: Any, rcond: Any, rtol: Any) -> Any:
     """Golub and Pereyra's three terms: of the inverse, and of what lies outside the column and the row space."""
+    if rcond is not None or rtol is not None:
+        check_cutoff(innermost(x), innermost(ans))
     gh, conj_x, conj_p = adjoint(g), np.conj(x), np.conj(ans)
     columns = gh - conj_x @ (conj_p @ gh)
     rows = gh - (gh @ conj_p) @ conj_x
     return columns @ (conj_p @ ans.mT) + (ans.mT @ conj_p) @ rows - ans.mT @ g @ ans.mT
 
 
-def check_cutoff(name: str, a: Any, cutoff: Any) -> None:
+def check_cutoff(x: Any, inverse: Any) -> None:
     """Refuse to cut off singular values that are more than rounding: then the vectors kept would count too."""
-    values = np.linalg.svdvals(innermost(a))
+    kept = 1 / np.max(np.linalg.svdvals(inverse), axis=-1, keepdims=True, initial=0)  # the smallest that was
+    values = np.linalg.svdvals(x)
     largest = np.max(values, axis=-1, keepdims=True, initial=0)
-    rounding = 10 * np.finfo(values.dtype).eps * max(a.shape[-2:]) * largest
-    if np.any((values <= np.reshape(cutoff, (*np.shape(cutoff), 1)) * largest) & (values > rounding)):
+    dropped = values[(values > 1e-6 * largest) & (values < 0.999 * kept)]
+    if dropped.size:
         raise UnsupportedError(
-            f"{name}: the cutoff {cutoff} drops singular values that are not 0, which has no derivative rule. Take a "
-            f"smaller one, or add a ridge: solve(a.T @ a + c * eye, a.T @ b)."
+            f"pinv and lstsq: the cutoff drops singular values that are not 0, as {dropped[0]:.3g} beside "
+            f"{largest.max():.3g}, which has no derivative rule. Take a smaller cutoff, or add a ridge: "
+            f"solve(a.T @ a + c * eye, a.T @ b)."
         )
 
 
-def bind_pinv(a: Any, rcond: Any = None, hermitian: Any = False, **rtol: Any) -> Any:
-    cutoff = rtol.get("rtol", rcond)
-    if cutoff is not None and cutoff is not np._NoValue:
-        check_cutoff("pinv", a, cutoff)
-    return (a,), {"rcond": rcond, "hermitian": hermitian, **rtol}
+def pinv(a: Any, rcond: Any, hermitian: Any, rtol: Any) -> Any:
+    cutoff = {name: x for name, x in (("rcond", rcond), ("rtol", rtol)) if x is not None}
+    return np.linalg.pinv(a, hermitian=hermitian, **cutoff)
 
 
 general(
     np.linalg.pinv,
     pinv_rule,
-    bind=bind_pinv,
+    signature="a, rcond=None, hermitian=False, rtol=None",
+    forward=pinv,
     batch="stack",
     note="for changes that keep the rank",
 )
@@ -104,8 +107,6 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     a, b = shaped(a), shaped(b)
     rows, columns = a.shape
     cutoff = np.finfo(np.result_type(a.dtype, b.dtype, "f")).eps * max(rows, columns) if rcond is None else rcond
-    if rcond is not None:
-        check_cutoff("lstsq", a, cutoff)
     x = np.linalg.pinv(a, cutoff) @ b
     values = np.linalg.svdvals(a)
     rank = np.count_nonzero(values > cutoff * values[0])
@@ -158,23 +159,22 @@ composed(np.linalg.trace, lambda x, /, *, offset=0, dtype=None: np.trace(x, offs
 
 
 def turned_diagonal(x: Any) -> Any:
-    """x = u diag(s) vh as (conj(u), s, conj(vh), det(u) det(vh)), with no s exactly 0."""
+    """x = u diag(s) vh as (conj(u), s, conj(vh), det(u) det(vh)); NaN for the last if x is not finite."""
     u, s, vh = np.linalg.svd(np.where(np.isfinite(x), x, 0))
-    tiny = np.finfo(s.dtype).eps ** 4  # for an exact 0: so small that a product with it is nothing beside the others
     turn = np.where(np.isfinite(x).all(axis=(-2, -1)), np.linalg.det(u) * np.linalg.det(vh), np.nan)
-    return np.conj(u), np.where(s == 0, tiny, s), np.conj(vh), turn[..., None, None]
+    return np.conj(u), s, np.conj(vh), turn[..., None, None]
 
 
-def products_without_one(s: Any) -> Any:
-    """For every i, the product of all entries but the i-th."""
-    return np.prod(np.where(np.eye(s.shape[-1], dtype=bool), 1, row(s)), axis=-1)
+def product_without(s: Any, mask: Any) -> Any:
+    """The product of all entries along the last axis but those of a mask, for every row of it."""
+    return np.prod(np.where(mask, 1, s), axis=-1)
 
 
 @dispatching
 def cofactors(x: Any) -> Any:
     """The derivative of the determinant, det(x) x^-T, by singular values: it is there for singular x as well."""
     u, s, vh, turn = turned_diagonal(x)
-    return turn * (u * row(products_without_one(s)) @ vh)
+    return turn * (u * row(product_without(row(s), np.eye(s.shape[-1], dtype=bool))) @ vh)
 
 
 def cofactors_rule(g: Any, x: Any) -> Any:
@@ -182,7 +182,7 @@ def cofactors_rule(g: Any, x: Any) -> Any:
     ij and ji minus that. No other is left; and any matrix can be turned into a diagonal one."""
     u, s, vh, turn = turned_diagonal(x)
     identity = np.eye(s.shape[-1], dtype=bool)
-    others = np.where(identity, 0, column(products_without_one(s)) / row(s))
+    others = np.where(identity, 0, product_without(s[..., None, None, :], identity[:, None] | identity))
     g = u.mT @ g @ vh.mT
     return turn * (u @ (np.where(identity, others @ column(diagonal(g)), 0) - others * g.mT) @ vh)
 
@@ -255,10 +255,7 @@ def qr_rule(g: Any, ans: Any, x_shape: Any) -> Any:
     m = x_shape[-2]
     q, r, gq, gr = ans[..., :m, :], ans[..., m:, :], g[..., :m, :], g[..., m:, :]
     upper = np.triu(half_diagonal(gr @ r.mT - q.mT @ gq))
-    singular = np.equal(diagonal(r), 0).any(axis=-1)[..., None, None]
-    regular = np.where(singular, np.eye(r.shape[-1], dtype=r.dtype), r)
-    gradient = np.linalg.solve(regular, (gq + np.conj(q) @ (upper + adjoint(upper))).mT).mT
-    return times(gradient, np.where(singular, np.nan, 1))
+    return np.linalg.solve(r, (gq + np.conj(q) @ (upper + adjoint(upper))).mT).mT
 
 
 general(qr_packed, qr_rule, batch="stack")

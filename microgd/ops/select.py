@@ -90,7 +90,7 @@ def numbers(index: Any, shape: Any) -> Any:
     number = 0
     for k, (part, length) in enumerate(zip(parts, shape, strict=True)):
         if k in chosen:
-            place = in_range(shaped(part), length)
+            place = in_range(shaped(part).astype(np.intp), length)
             place = place.reshape((*place.shape, *[1] * (slices - before)))
         else:
             seen = sum(other not in chosen for other in range(k))

@@ -104,7 +104,7 @@ def push_bilinear(row: Primitive, ans: Array, values: list[Any], tangents: list[
             factors = (*values[:i], t, *values[i + 1 :])
             term = dispatch(row, factors, params)
             if holds_nan(term) and None not in row.rules:
-                term = zeros_win_in_sums(term, lambda *xs: dispatch(row, xs, params), *factors)
+                term = zeros_win_in_sums(term, lambda *xs: dispatch(row, xs, params), factors, i)
             terms.append(term)
     return summed(terms)
 
