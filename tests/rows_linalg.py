@@ -212,6 +212,7 @@ FACTORIZATIONS = [
     row(np.linalg.eigh, square()),
     row(np.linalg.eigh, square(), "U"),
     row(np.linalg.eigvalsh, square(2)),
+    row(parts.settled, A((2, 3)), np.array([[1.0]])),
     row(parts.eigh_packed, square()),
     row(np.linalg.eig, square()),
     row(np.linalg.eigvals, square()),

@@ -61,6 +61,7 @@ class Primitive:
         "record",
         "rules",
         "silent",
+        "undefined",
     )
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -84,6 +85,8 @@ class Primitive:
         """By what an edge saved: whether entries were chosen, so that those left out may be anything, NaN too."""
         self.silent = False
         """Whether NumPy does not say so when its products meet 0 times infinity, as it does elsewhere."""
+        self.undefined = False
+        """Whether a NaN of its rule says that there is no derivative, whatever comes from above."""
         self.record: Callable[[Any, Any], Any] | None = None
         """How a tensor runs and records this function of two operands, once it has been asked to."""
         self.note = ""

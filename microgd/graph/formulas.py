@@ -166,6 +166,7 @@ eval_hermitenorm: -; y * ans - eval_hermitenorm(x + 1, y)
 hyp0f1: -; hyp0f1(x + 1, y) / x
 hyp1f1: -; -; x / y * hyp1f1(x + 1, y + 1, z)
 hyp2f1: -; -; -; x * y / z * hyp2f1(x + 1, y + 1, z + 1, x3)
+settled: y; -
 ellipkinc: 1 / sqrt(1 - y * sin(x) ** 2); -
 ellipeinc: sqrt(1 - y * sin(x) ** 2); -
 ellipk: (ellipe(x) / (1 - x) - ans) / (2 * x)

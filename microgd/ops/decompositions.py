@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from microgd.core.box import Box, dispatching, innermost
-from microgd.core.primitive import composed, flat, general
+from microgd.core.primitive import composed, elementwise, flat, general, primitive
 from microgd.errors import UnsupportedError
 from microgd.ops.guard import over, times
 from microgd.ops.reduce import kept
@@ -289,6 +289,29 @@ def reciprocal_gaps(w: Any) -> Any:
 
 
 @dispatching
+def settled(v: Any, slope: Any) -> Any:
+    """Vectors as a rule reads them: with NaN for ``slope``, no derivative comes back through them."""
+    return v
+
+
+elementwise(settled, lambda g, y: g + (y - 1), None)
+primitive(settled).undefined = True
+
+
+def uses(v: Any, gaps: Any, count: int) -> Any:
+    """Vectors to be read ``count`` times by a rule. Those of equal values have no derivative; each use says so for
+    itself, lest it be lost where uses cancel."""
+    slope = np.where(np.isnan(gaps).any(axis=(-2, -1)), np.nan, 1)[..., None, None]
+    return [settled(v, slope) for _ in range(count)]
+
+
+def over_gaps(v: Any, gv: Any, gaps: Any) -> Any:
+    """v' gv over the gaps; NaN for equal values, unless nothing depends on their vectors."""
+    asked = np.not_equal(gv, 0).any(axis=-2)
+    return times(v.mT @ gv, gaps) + np.where(np.isnan(gaps) & row(asked), np.nan, 0)
+
+
+@dispatching
 def eigh_packed(a: Any, UPLO: Any = "L") -> Any:
     """Eigenvectors, and under each its eigenvalue."""
     w, v = np.linalg.eigh(a, UPLO)
@@ -297,9 +320,11 @@ def eigh_packed(a: Any, UPLO: Any = "L") -> Any:
 
 def eigh_rule(g: Any, ans: Any) -> Any:
     """Vectors turn towards each other by dA over the gap of their values; values move by the diagonal."""
-    v, w, gv, gw = ans[..., :-1, :], np.real(ans[..., -1, :]), g[..., :-1, :], g[..., -1, :]
-    inner = times(v.mT @ gv, reciprocal_gaps(w)) + np.eye(w.shape[-1], dtype=w.dtype) * row(gw)
-    gradient = np.conj(v) @ inner @ v.mT
+    w, gv, gw = np.real(ans[..., -1, :]), g[..., :-1, :], g[..., -1, :]
+    gaps = reciprocal_gaps(w)
+    v, left, right = uses(ans[..., :-1, :], gaps, 3)
+    inner = over_gaps(v, gv, gaps) + np.eye(w.shape[-1], dtype=w.dtype) * row(gw)
+    gradient = np.conj(left) @ inner @ right.mT
     return (gradient + adjoint(gradient)) / 2
 
 
@@ -326,11 +351,12 @@ def eig_packed(a: Any) -> Any:
 
 def eig_rule(g: Any, ans: Any) -> Any:
     """As for a Hermitian matrix, but the inverse is no longer the adjoint, and vectors keep their length 1."""
-    v, w, gv, gw = ans[..., :-1, :], ans[..., -1, :], g[..., :-1, :], g[..., -1, :]
-    inner = v.mT @ gv
-    inner = inner - v.mT @ np.conj(v) * row(diagonal(inner))
-    inner = times(inner, reciprocal_gaps(w)) + np.eye(w.shape[-1], dtype=w.dtype) * row(gw)
-    return np.linalg.solve(v.mT, inner @ v.mT)
+    w, gv, gw = ans[..., -1, :], g[..., :-1, :], g[..., -1, :]
+    gaps = reciprocal_gaps(w)
+    u, v, left, right = uses(ans[..., :-1, :], gaps, 4)
+    across = gv - np.conj(u) * row(diagonal(u.mT @ gv))
+    inner = over_gaps(v, across, gaps) + np.eye(w.shape[-1], dtype=w.dtype) * row(gw)
+    return np.linalg.solve(left.mT, inner @ right.mT)
 
 
 general(eig_packed, eig_rule, batch="stack")
@@ -356,14 +382,15 @@ def svd_packed(a: Any, hermitian: bool = False) -> Any:
 def svd_rule(g: Any, ans: Any, x_shape: Any) -> Any:
     """As for ``eigh``, with the squares of s for values; and what lies outside the spaces that u and w span."""
     m, n = x_shape[-2:]
-    u, s, w = ans[..., :m, :], np.real(ans[..., m, :]), ans[..., m + 1 :, :]
-    gu, gs, gw = g[..., :m, :], np.real(g[..., m, :]), g[..., m + 1 :, :]
+    s, gu, gs, gw = np.real(ans[..., m, :]), g[..., :m, :], np.real(g[..., m, :]), g[..., m + 1 :, :]
     gaps = over(reciprocal_gaps(s), row(s) + column(s))
-    left, right = times(u.mT @ gu, gaps), times(w.mT @ gw, gaps)
+    u, left_u = uses(ans[..., :m, :], gaps, 2)
+    w, right_w = uses(ans[..., m + 1 :, :], gaps, 2)
+    left, right = over_gaps(u, gu, gaps), over_gaps(w, gw, gaps)
     if u.dtype.kind == "c":  # the phase of a left vector is that of its right one
         gs = gs + over(1j * np.imag(diagonal(u.mT @ gu)), s)
     inner = (left + adjoint(left)) * row(s) + (column(s) * (right + adjoint(right)).mT)
-    gradient = np.conj(u) @ (inner + np.eye(s.shape[-1], dtype=s.dtype) * row(gs)) @ adjoint(w)
+    gradient = np.conj(left_u) @ (inner + np.eye(s.shape[-1], dtype=s.dtype) * row(gs)) @ adjoint(right_w)
     if m > n:
         gradient = gradient + outside(u, over(gu, row(s))) @ adjoint(w)
     if m < n:
