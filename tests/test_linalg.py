@@ -448,6 +448,10 @@ def test_a_cutoff_that_drops_more_than_rounding_is_refused():
             mg.grad(lambda a, call=call: np.sum(call(a)))(a)
     with pytest.raises(UnsupportedError, match=r"^pinv and lstsq: the cutoff drops"):
         mg.grad(lambda a: np.sum(np.linalg.lstsq(a, b, 0.5)[0]))(a)
+    lower = np.array([[1.0, 0.0], [0.999, 1.0]])  # of a Hermitian matrix, with the eigenvalues 0.001 and 1.999
+    with pytest.raises(UnsupportedError, match=r"0.001 beside 2"):
+        mg.grad(lambda a: np.sum(np.linalg.pinv(a, 1e-2, hermitian=True)))(lower)
+    assert not mg.jvp(lambda a: np.linalg.pinv(a, 0.1), (np.zeros((2, 3)),), (np.ones((2, 3)),))[1].any()
     constant = mg.grad(lambda a: np.sum(a) * np.linalg.pinv(mg.stop_gradient(a), 0.5)[0, 0])
     np.testing.assert_allclose(constant(a), 1 / 3)
     a[2] = 0

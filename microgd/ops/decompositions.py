@@ -63,22 +63,22 @@ general(
 )
 
 
-def pinv_rule(g: Any, ans: Any, x: Any, rcond: Any, rtol: Any) -> Any:
+def pinv_rule(g: Any, ans: Any, x: Any, rcond: Any, hermitian: Any, rtol: Any) -> Any:
     """Golub and Pereyra's three terms: of the inverse, and of what lies outside the column and the row space."""
     if rcond is not None or rtol is not None:
-        check_cutoff(innermost(x), innermost(ans))
+        check_cutoff(innermost(x), innermost(ans), hermitian)
     gh, conj_x, conj_p = adjoint(g), np.conj(x), np.conj(ans)
     columns = gh - conj_x @ (conj_p @ gh)
     rows = gh - (gh @ conj_p) @ conj_x
     return columns @ (conj_p @ ans.mT) + (ans.mT @ conj_p) @ rows - ans.mT @ g @ ans.mT
 
 
-def check_cutoff(x: Any, inverse: Any) -> None:
+def check_cutoff(x: Any, inverse: Any, hermitian: bool) -> None:
     """Refuse to cut off singular values that are more than rounding: then the vectors kept would count too."""
-    kept = 1 / np.max(np.linalg.svdvals(inverse), axis=-1, keepdims=True, initial=0)  # the smallest that was
-    values = np.linalg.svdvals(x)
+    values = np.linalg.svd(x, compute_uv=False, hermitian=hermitian)
     largest = np.max(values, axis=-1, keepdims=True, initial=0)
-    dropped = values[(values > 1e-6 * largest) & (values < 0.999 * kept)]
+    of_inverse = np.max(np.linalg.svdvals(inverse), axis=-1, keepdims=True, initial=0)  # 1 over the smallest kept
+    dropped = values[(values > 1e-6 * largest) & (values * of_inverse < 0.999)]
     if dropped.size:
         raise UnsupportedError(
             f"pinv and lstsq: the cutoff drops singular values that are not 0, as {dropped[0]:.3g} beside "
