@@ -181,6 +181,11 @@ class TestVmap:
                 mg.vmap(read)(i)
 
 
+def test_a_primitive_may_have_an_argument_called_out():
+    scaled = mg.primitive(lambda x, *, out: x * out, vjps=lambda g, out: g * out)
+    assert mg.grad(lambda x: scaled(x, out=3.0))(2.0) == 3.0
+
+
 class TestJacobian:
     def test_shapes(self):
         A = rng.normal(size=(2, 3))

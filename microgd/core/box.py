@@ -38,11 +38,6 @@ def dispatch(row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) 
 
 def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Bring a call as the user wrote it into canonical form, and dispatch it."""
-    if kwargs.pop("out", None) is not None:
-        raise DetachError(
-            f"{function.__name__}: out= and in-place forms (array += tensor) would write a tensor's value into "
-            f"a plain array and lose its gradient. Write z = {function.__name__}(x, y) or x = x + y instead."
-        )
     row = TABLE.get(function) or late(function)
     if row is None or row.form == "undeclared":
         raise undeclared(function)
@@ -64,6 +59,16 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
             operands = tuple([np.asarray(x) if type(x) in (list, tuple) else x for x in operands])
             break
     return dispatch(row, operands, params)
+
+
+def call_numpy(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``call`` for NumPy's own functions, which may be given an array to write into."""
+    if kwargs.pop("out", None) is not None:
+        raise DetachError(
+            f"{function.__name__}: out= and in-place forms (array += tensor) would write a tensor's value into "
+            f"a plain array and lose its gradient. Write z = {function.__name__}(x, y) or x = x + y instead."
+        )
+    return call(function, args, kwargs)
 
 
 def in_order(row: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -153,7 +158,7 @@ def method(function: Callable[..., Any]) -> Callable[..., Any]:
     """NumPy's function as a method: ``t.sum(axis=0)`` is ``np.sum(t, axis=0)``."""
 
     def call_method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return call(function, (self, *args), kwargs)
+        return call_numpy(function, (self, *args), kwargs)
 
     call_method.__name__ = getattr(function, "__name__", "method")
     call_method.__doc__ = f"``np.{call_method.__name__}`` of this tensor."
@@ -210,15 +215,15 @@ class Box:
 
     def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **kwargs: Any) -> Any:
         if how != "__call__":
-            return call(getattr(ufunc, how), inputs, kwargs)
+            return call_numpy(getattr(ufunc, how), inputs, kwargs)
         if len(inputs) == 2 and not kwargs and (row := TABLE.get(ufunc)) and row.form in ("elementwise", "bilinear"):
             return self.operate(row, *inputs)  # where `array * tensor` arrives
-        return call(ufunc, inputs, kwargs)
+        return call_numpy(ufunc, inputs, kwargs)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        return call(function, args, kwargs)
+        return call_numpy(function, args, kwargs)
 
     def refuse(self, *_: Any, **__: Any) -> NoReturn:
         """What a conversion to something without derivatives comes to, unless a box knows better."""
