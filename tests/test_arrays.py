@@ -423,6 +423,7 @@ AS_NUMPY = [
     lambda x: np.interp(x, [0.5, 1.0, 2.0], [1.0, 4.0, 2.0], period=-3.0),
     lambda x: np.sum(x, axis=None, out=None),
     lambda x: np.cumsum(x, out=None) * np.all(x > 0, where=[True, False]),
+    lambda x: x * np.argmax(x, 0, None) + np.nanmax(x[:0][None].T, 1, initial=1.0).sum(),
     lambda x: np.add.reduce(x, 0, None, None),
     lambda x: np.add.reduceat(x, [1]),
     lambda x: np.maximum.reduce(x, dtype=None),

@@ -452,6 +452,9 @@ def test_a_cutoff_that_drops_more_than_rounding_is_refused():
     with pytest.raises(UnsupportedError, match=r"0.001 beside 2"):
         mg.grad(lambda a: np.sum(np.linalg.pinv(a, 1e-2, hermitian=True)))(lower)
     assert not mg.jvp(lambda a: np.linalg.pinv(a, 0.1), (np.zeros((2, 3)),), (np.ones((2, 3)),))[1].any()
+    data = (np.random.default_rng(20).normal(size=(20, 20)) + 50).astype(np.float32)
+    centred = data - data.mean(axis=0)  # without full rank but for rounding, which may be cut off
+    assert np.isfinite(mg.grad(lambda a: np.sum(np.linalg.lstsq(a, np.ones(20, np.float32))[0]))(centred)).all()
     constant = mg.grad(lambda a: np.sum(a) * np.linalg.pinv(mg.stop_gradient(a), 0.5)[0, 0])
     np.testing.assert_allclose(constant(a), 1 / 3)
     a[2] = 0

@@ -290,6 +290,15 @@ def test_both_derivatives_at_the_ends(call, point, first, second):
         assert mg.hvp(f)(point, 1.0) == pytest.approx(second, rel=1e-8, abs=0)
 
 
+def test_slopes_in_single_precision_do_not_overflow_before_their_functions():
+    sp = pytest.importorskip("scipy.special")
+    x = np.float32(90.0)
+    assert mg.grad(sp.exprel)(x) == pytest.approx(np.exp(90.0) * 89 / 8100, rel=1e-5)
+    for a, b in ((-50.3, 0.2), (-40.3, 0.5), (40.0, -39.7), (-36.25, 0.25)):  # the last one beside a pole
+        slope = mg.grad(lambda a, b=b: sp.beta(a, b))
+        assert slope(np.float32(a)) == pytest.approx(slope(float(np.float32(a))), rel=1e-3)
+
+
 @pytest.mark.parametrize(("name", "point"), [("dawsn", 15 + 15j), ("erfcx", 5 - 25j), ("spence", 1 + 1j)])
 def test_holomorphic_functions_away_from_the_real_axis(name, point):
     sp = pytest.importorskip("scipy.special")

@@ -78,7 +78,8 @@ def check_cutoff(x: Any, inverse: Any, hermitian: bool) -> None:
     values = np.linalg.svd(x, compute_uv=False, hermitian=hermitian)
     largest = np.max(values, axis=-1, keepdims=True, initial=0)
     of_inverse = np.max(np.linalg.svdvals(inverse), axis=-1, keepdims=True, initial=0)  # 1 over the smallest kept
-    dropped = values[(values > 1e-6 * largest) & (values * of_inverse < 0.999)]
+    rounding = max(1e-6, 10 * max(x.shape[-2:]) * np.finfo(values.dtype).eps) * largest
+    dropped = values[(values > rounding) & (values * of_inverse < 0.999)]
     if dropped.size:
         raise UnsupportedError(
             f"pinv and lstsq: the cutoff drops singular values that are not 0, as {dropped[0]:.3g} beside "
@@ -182,7 +183,10 @@ def cofactors_rule(g: Any, x: Any) -> Any:
     ij and ji minus that. No other is left; and any matrix can be turned into a diagonal one."""
     u, s, vh, turn = turned_diagonal(x)
     identity = np.eye(s.shape[-1], dtype=bool)
-    others = np.where(identity, 0, product_without(s[..., None, None, :], identity[:, None] | identity))
+    if np.all(innermost(s) > 0):
+        others = np.where(identity, 0, column(product_without(row(s), identity)) / row(s))
+    else:  # memory for n^3 numbers, which only zeros need
+        others = np.where(identity, 0, product_without(s[..., None, None, :], identity[:, None] | identity))
     g = u.mT @ g @ vh.mT
     return turn * (u @ (np.where(identity, others @ column(diagonal(g)), 0) - others * g.mT) @ vh)
 

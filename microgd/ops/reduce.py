@@ -200,5 +200,6 @@ def along_first(reduction: Any) -> Any:
 for ufunc, reduction in ((np.add, np.sum), (np.multiply, np.prod), (np.maximum, np.max), (np.minimum, np.min)):
     composed(ufunc.reduce, along_first(reduction))
 
-flat(np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.count_nonzero, signature="a, axis=None, *, keepdims=False")
-flat(np.all, np.any, signature="a, axis=None, *, keepdims=False, where=True")
+flat(np.argmax, np.argmin, np.nanargmax, np.nanargmin, signature="a, axis=None, out=None, *, keepdims=False")
+flat(np.all, np.any, signature="a, axis=None, out=None, *, keepdims=False, where=True")
+flat(np.count_nonzero, signature="a, axis=None, *, keepdims=False")

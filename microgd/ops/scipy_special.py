@@ -128,8 +128,9 @@ def boxcox_slope(log: Any, power: Any) -> Any:
 def exprel_slope(x: Any) -> Any:
     """(exp(x) (x - 1) + 1) / x^2; near 0, where that cancels, by its series."""
     near = np.abs(x) < 1
-    far = np.where(near, 1, x)
-    return np.where(near, sp.hyp1f1(2, 3, np.where(near, x, 0)) / 2, np.exp(far) / far * (1 - 1 / far) + 1 / far**2)
+    far, left, right = np.where(near, 1, x), np.minimum(x, -1), np.maximum(x, 1)
+    growth = np.where(x < 0, np.exp(left) / left, np.exp(right - np.log(right)))  # exp(x) / x, finite where that is
+    return np.where(near, sp.hyp1f1(2, 3, np.where(near, x, 0)) / 2, growth * (1 - 1 / far) + 1 / far**2)
 
 
 def inverse_slope(power: Any, x: Any, y: Any) -> Any:
@@ -191,11 +192,14 @@ elementwise(sp.loggamma, lambda g, x: g * sp.psi(x))
 elementwise(sp.psi, lambda g, x: g * polygamma(1, x), note=REAL)
 
 
+def reflected(x: Any) -> Any:
+    """d(1 / gamma(x))/dx over gamma(1 - x): it is finite at the poles of gamma too."""
+    return np.cos(math.pi * x) - np.sin(math.pi * x) * sp.psi(1 - x) / math.pi
+
+
 def rgamma_slope(x: Any) -> Any:
-    """d(1 / gamma(x))/dx, left of 1/2 by reflection: it is finite at the poles of gamma too."""
     left, right = np.where(x < 0.5, x, 0.5), np.where(x < 0.5, 0.5, x)
-    turned = np.cos(math.pi * left) - np.sin(math.pi * left) * sp.psi(1 - left) / math.pi
-    return np.where(x < 0.5, sp.gamma(1 - left) * turned, -times(sp.rgamma(right), sp.psi(right)))
+    return np.where(x < 0.5, sp.gamma(1 - left) * reflected(left), -times(sp.rgamma(right), sp.psi(right)))
 
 
 elementwise(sp.rgamma, lambda g, x: g * rgamma_slope(x))
@@ -213,11 +217,12 @@ def psi_behind(x: Any, y: Any) -> Any:
 
 
 def beta_slope(x: Any, y: Any) -> Any:
-    """On the left, where gamma(x + y) has poles and beta is 0, it is taken for a product with 1 / gamma(x + y)."""
-    left = x + y < 0.5
-    right = inside(lambda y: sp.beta(x, y) * psi_behind(x, y), np.where(left, 1, y))
-    a, b = np.where(left, x, 0.1), np.where(left, y, 0.1)
-    return np.where(left, sp.beta(a, b) * sp.psi(a) + sp.gamma(a) * sp.gamma(b) * rgamma_slope(a + b), right)
+    """Near poles of gamma(x + y), where beta is 0, it is taken for a product with 1 / gamma(x + y)."""
+    near = (x + y < 0.5) & (np.abs(x + y - np.round(x + y)) < 0.05)
+    regular = inside(lambda y: sp.beta(x, y) * psi_behind(x, y), np.where(near, 1, y))
+    a, b = np.where(near, x, 0.1), np.where(near, y, 0.1)
+    size = sp.gammasgn(a) * sp.gammasgn(b) * np.exp(sp.gammaln(a) + sp.gammaln(b) + sp.gammaln(1 - a - b))
+    return np.where(near, sp.beta(a, b) * sp.psi(a) + size * reflected(a + b), regular)
 
 
 elementwise(sp.beta, lambda g, x, y: g * beta_slope(x, y), lambda g, x, y: g * beta_slope(y, x))

@@ -111,6 +111,8 @@ def read(x: Any, index: Any) -> Any:
     try:
         index = plain(index)
     except DetachError:
+        if isinstance(index, Box) and index.dtype.kind in "iu":
+            return np.take(x, index, 0)
         return np.take(x, numbers(index, x.shape))
     return x[index]
 

@@ -87,8 +87,8 @@ def extreme_of_numbers(reduction: Any, least: Any) -> Any:
     """Likewise; NaN where there is nothing else."""
 
     def body(a: Any, axis: Any = None, *, keepdims: Any = False, initial: Any = None, where: Any = True) -> Any:
-        if initial is None and (where is not True or not a.size):
-            raise ValueError("where=, and an array of no entries, need initial=, the answer where nothing is chosen")
+        if initial is None and where is not True:
+            raise ValueError("where= needs initial=, the answer where nothing is chosen")
         numbers = ~np.isnan(a) & where
         found = reduction(a, axis, keepdims=keepdims, where=numbers, initial=least if initial is None else initial)
         return found if initial is not None else np.where(np.any(numbers, axis, keepdims=keepdims), found, np.nan)
