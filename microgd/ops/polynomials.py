@@ -95,7 +95,8 @@ def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: Any = False, w: A
         powers, values = powers * shaped(w)[:, None], (values.T * w).T
     lengths = np.sqrt(np.sum(powers * powers, axis=0))
     cutoff = len(x) * np.finfo(x.dtype).eps if rcond is None else rcond
-    p, residuals, rank, s = np.linalg.lstsq(powers / lengths, values, cutoff)
+    scaled = powers / lengths
+    p, residuals, rank, s = np.linalg.lstsq(scaled, values, cutoff)
     p = (p.T / lengths).T
     if full:
         return p, residuals, rank, s, cutoff
@@ -103,7 +104,7 @@ def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: Any = False, w: A
         return p
     if cov != "unscaled" and len(x) <= order:
         raise ValueError(f"polyfit: {len(x)} points for {order} coefficients leave nothing to scale the covariance by")
-    spread = np.linalg.inv((powers / lengths).T @ (powers / lengths)) / np.outer(lengths, lengths)
+    spread = np.linalg.inv(scaled.T @ scaled) / np.outer(lengths, lengths)
     noise = 1 if cov == "unscaled" else residuals / (len(x) - order)
     return p, (spread if y.ndim == 1 else spread[:, :, None]) * noise
 

@@ -44,6 +44,11 @@ def inside(function: Callable[[Any], Any], x: Any) -> Any:
     return np.where(far, 0, function(np.where(far, 1, x)))
 
 
+def by_last(function: Any, rule: Callable[..., Any], note: str = "") -> None:
+    """Declare a function by the derivative of its last operand, the only one of which a formula is known."""
+    elementwise(function, *[no_formula(function)] * (function.nin - 1), rule, note=note)
+
+
 # Error functions and the normal distribution.
 elementwise(sp.erf, lambda g, x: g * (TWO_OVER_ROOT_PI * np.exp(-x * x)))
 elementwise(sp.erfc, lambda g, x: g * (-TWO_OVER_ROOT_PI * np.exp(-x * x)))
@@ -231,34 +236,24 @@ elementwise(sp.betaln, lambda g, x, y: g * psi_behind(x, y), lambda g, x, y: g *
 
 def gamma_density(a: Any, x: Any) -> Any:
     """x^(a - 1) exp(-x) / gamma(a); by logarithms, which do not overflow, but have no derivatives at 0 and inf."""
-    inside = np.exp(sp.xlogy(a - 1, x) - x - sp.gammaln(a))
+    between = np.exp(sp.xlogy(a - 1, x) - x - sp.gammaln(a))
     edge = times(np.exp(-x - sp.gammaln(a)), x ** (a - 1))
-    return np.where(np.equal(x, 0) | np.isinf(x), edge, inside)
+    return np.where(np.equal(x, 0) | np.isinf(x), edge, between)
 
 
 def beta_density(a: Any, b: Any, x: Any) -> Any:
     """x^(a - 1) (1 - x)^(b - 1) / beta(a, b); likewise at 0 and 1."""
-    inside = np.exp(sp.xlogy(a - 1, x) + sp.xlog1py(b - 1, -x) - sp.betaln(a, b))
+    between = np.exp(sp.xlogy(a - 1, x) + sp.xlog1py(b - 1, -x) - sp.betaln(a, b))
     edge = times(x ** (a - 1) * (1 - x) ** (b - 1), np.exp(-sp.betaln(a, b)))
-    return np.where(np.equal(x, 0) | np.equal(x, 1), edge, inside)
+    return np.where(np.equal(x, 0) | np.equal(x, 1), edge, between)
 
 
-elementwise(sp.gammainc, no_formula(sp.gammainc), lambda g, x, y: times(g, gamma_density(x, y)))
-elementwise(sp.gammaincc, no_formula(sp.gammaincc), lambda g, x, y: times(g, -gamma_density(x, y)))
-elementwise(sp.gammaincinv, no_formula(sp.gammaincinv), lambda g, ans, x: over(g, gamma_density(x, ans)))
-elementwise(sp.gammainccinv, no_formula(sp.gammainccinv), lambda g, ans, x: -over(g, gamma_density(x, ans)))
-elementwise(
-    sp.betainc,
-    no_formula(sp.betainc),
-    no_formula(sp.betainc),
-    lambda g, x, y, z: times(g, beta_density(x, y, z)),
-)
-elementwise(
-    sp.betaincinv,
-    no_formula(sp.betaincinv),
-    no_formula(sp.betaincinv),
-    lambda g, ans, x, y: over(g, beta_density(x, y, ans)),
-)
+by_last(sp.gammainc, lambda g, x, y: times(g, gamma_density(x, y)))
+by_last(sp.gammaincc, lambda g, x, y: times(g, -gamma_density(x, y)))
+by_last(sp.gammaincinv, lambda g, ans, x: over(g, gamma_density(x, ans)))
+by_last(sp.gammainccinv, lambda g, ans, x: -over(g, gamma_density(x, ans)))
+by_last(sp.betainc, lambda g, x, y, z: times(g, beta_density(x, y, z)))
+by_last(sp.betaincinv, lambda g, ans, x, y: over(g, beta_density(x, y, ans)))
 
 
 def student_density(df: Any, t: Any) -> Any:
@@ -275,52 +270,32 @@ def f_density(dfn: Any, dfd: Any, x: Any) -> Any:
     return beta_density(dfn / 2, dfd / 2, dfn * x / total) * dfn * dfd / (total * total)
 
 
-elementwise(
-    sp.betaincc,
-    no_formula(sp.betaincc),
-    no_formula(sp.betaincc),
-    lambda g, x, y, z: times(g, -beta_density(x, y, z)),
-)
-elementwise(
-    sp.betainccinv,
-    no_formula(sp.betainccinv),
-    no_formula(sp.betainccinv),
-    lambda g, ans, x, y: -over(g, beta_density(x, y, ans)),
-)
-elementwise(sp.chdtr, no_formula(sp.chdtr), lambda g, x, y: times(g, gamma_density(x / 2, y / 2) / 2))
-elementwise(sp.chdtrc, no_formula(sp.chdtrc), lambda g, x, y: times(g, gamma_density(x / 2, y / 2) / -2))
-elementwise(sp.pdtr, no_formula(sp.pdtr), lambda g, x, y: times(g, -gamma_density(np.floor(x) + 1, y)))
-elementwise(sp.pdtrc, no_formula(sp.pdtrc), lambda g, x, y: times(g, gamma_density(np.floor(x) + 1, y)))
-elementwise(sp.stdtr, no_formula(sp.stdtr), lambda g, x, y: g * student_density(x, y))
-elementwise(sp.stdtrit, no_formula(sp.stdtrit), lambda g, ans, x: over(g, student_density(x, ans)))
-elementwise(
-    sp.fdtr,
-    no_formula(sp.fdtr),
-    no_formula(sp.fdtr),
-    lambda g, x, y, z: times(g, inside(lambda z: f_density(x, y, z), z)),
-)
-elementwise(
-    sp.fdtrc,
-    no_formula(sp.fdtrc),
-    no_formula(sp.fdtrc),
-    lambda g, x, y, z: times(g, -inside(lambda z: f_density(x, y, z), z)),
-)
+by_last(sp.betaincc, lambda g, x, y, z: times(g, -beta_density(x, y, z)))
+by_last(sp.betainccinv, lambda g, ans, x, y: -over(g, beta_density(x, y, ans)))
+by_last(sp.chdtr, lambda g, x, y: times(g, gamma_density(x / 2, y / 2) / 2))
+by_last(sp.chdtrc, lambda g, x, y: times(g, gamma_density(x / 2, y / 2) / -2))
+by_last(sp.pdtr, lambda g, x, y: times(g, -gamma_density(np.floor(x) + 1, y)))
+by_last(sp.pdtrc, lambda g, x, y: times(g, gamma_density(np.floor(x) + 1, y)))
+by_last(sp.stdtr, lambda g, x, y: g * student_density(x, y))
+by_last(sp.stdtrit, lambda g, ans, x: over(g, student_density(x, ans)))
+by_last(sp.fdtr, lambda g, x, y, z: times(g, inside(lambda z: f_density(x, y, z), z)))
+by_last(sp.fdtrc, lambda g, x, y, z: times(g, -inside(lambda z: f_density(x, y, z), z)))
 
 # Bessel functions: the derivative is half the difference, or sum, of the neighbours in order.
 elementwise(sp.j0, lambda g, x: g * -sp.j1(x))
 elementwise(sp.j1, lambda g, x: g * ((sp.j0(x) - sp.jv(2, x)) / 2))
-elementwise(sp.jv, no_formula(sp.jv), lambda g, x, y: g * ((sp.jv(x - 1, y) - sp.jv(x + 1, y)) / 2))
+by_last(sp.jv, lambda g, x, y: g * ((sp.jv(x - 1, y) - sp.jv(x + 1, y)) / 2))
 elementwise(sp.y0, lambda g, x: times(g, -sp.y1(x)))
 elementwise(sp.y1, lambda g, x: times(g, (sp.y0(x) - sp.yv(2, x)) / 2))
-elementwise(sp.yn, no_formula(sp.yn), lambda g, x, y: times(g, (sp.yv(x - 1, y) - sp.yv(x + 1, y)) / 2))
-elementwise(sp.yv, no_formula(sp.yv), lambda g, x, y: times(g, (sp.yv(x - 1, y) - sp.yv(x + 1, y)) / 2))
+by_last(sp.yn, lambda g, x, y: times(g, (sp.yv(x - 1, y) - sp.yv(x + 1, y)) / 2))
+by_last(sp.yv, lambda g, x, y: times(g, (sp.yv(x - 1, y) - sp.yv(x + 1, y)) / 2))
 elementwise(sp.i0, lambda g, x: times(g, sp.i1(x)))
 elementwise(sp.i1, lambda g, x: times(g, (sp.i0(x) + sp.iv(2, x)) / 2))
-elementwise(sp.iv, no_formula(sp.iv), lambda g, x, y: times(g, (sp.iv(x - 1, y) + sp.iv(x + 1, y)) / 2))
+by_last(sp.iv, lambda g, x, y: times(g, (sp.iv(x - 1, y) + sp.iv(x + 1, y)) / 2))
 elementwise(sp.k0, lambda g, x: times(g, -sp.k1(x)))
 elementwise(sp.k1, lambda g, x: times(g, (sp.k0(x) + sp.kv(2, x)) / -2))
-elementwise(sp.kn, no_formula(sp.kn), lambda g, x, y: times(g, (sp.kv(x - 1, y) + sp.kv(x + 1, y)) / -2))
-elementwise(sp.kv, no_formula(sp.kv), lambda g, x, y: times(g, (sp.kv(x - 1, y) + sp.kv(x + 1, y)) / -2))
+by_last(sp.kn, lambda g, x, y: times(g, (sp.kv(x - 1, y) + sp.kv(x + 1, y)) / -2))
+by_last(sp.kv, lambda g, x, y: times(g, (sp.kv(x - 1, y) + sp.kv(x + 1, y)) / -2))
 
 
 def ive_slope(g: Any, ans: Any, x: Any, y: Any) -> Any:
@@ -333,10 +308,10 @@ def ive_slope(g: Any, ans: Any, x: Any, y: Any) -> Any:
 
 elementwise(sp.i0e, lambda g, ans, x: g * (sp.i1e(x) - np.sign(x) * ans))
 elementwise(sp.i1e, lambda g, ans, x: g * ((sp.i0e(x) + inside(lambda x: sp.ive(2, x), x)) / 2 - np.sign(x) * ans))
-elementwise(sp.ive, no_formula(sp.ive), ive_slope, note=REAL)
+by_last(sp.ive, ive_slope, note=REAL)
 elementwise(sp.k0e, lambda g, ans, x: times(g, ans - sp.k1e(x)))
 elementwise(sp.k1e, lambda g, ans, x: times(g, ans - (sp.k0e(x) + inside(lambda x: sp.kve(2, x), x)) / 2))
-elementwise(sp.kve, no_formula(sp.kve), lambda g, ans, x, y: times(g, ans - (sp.kve(x - 1, y) + sp.kve(x + 1, y)) / 2))
+by_last(sp.kve, lambda g, ans, x, y: times(g, ans - (sp.kve(x - 1, y) + sp.kve(x + 1, y)) / 2))
 
 
 # Orthogonal polynomials: the derivative is one of a lower degree, of the same family or of a wider one.
@@ -346,67 +321,20 @@ def lower(family: Any, n: Any, *rest: Any) -> Any:
     return np.where(constant, 0, family(np.where(constant, 0, n - 1), *rest)) + np.where(np.less(n, 0), np.nan, 0)
 
 
-elementwise(sp.eval_chebyt, no_formula(sp.eval_chebyt), lambda g, x, y: g * (x * lower(sp.eval_chebyu, x, y)))
-elementwise(
-    sp.eval_chebyu,
-    no_formula(sp.eval_chebyu),
-    lambda g, x, y: g * (2 * lower(sp.eval_gegenbauer, x, 2, y)),
-)
-elementwise(
-    sp.eval_legendre,
-    no_formula(sp.eval_legendre),
-    lambda g, x, y: g * lower(sp.eval_gegenbauer, x, 1.5, y),
-)
-elementwise(
-    sp.eval_gegenbauer,
-    no_formula(sp.eval_gegenbauer),
-    no_formula(sp.eval_gegenbauer),
-    lambda g, x, y, z: g * (2 * y * lower(sp.eval_gegenbauer, x, y + 1, z)),
-)
-elementwise(
-    sp.eval_jacobi,
-    no_formula(sp.eval_jacobi),
-    no_formula(sp.eval_jacobi),
-    no_formula(sp.eval_jacobi),
-    lambda g, x, y, z, x3: g * ((x + y + z + 1) / 2 * lower(sp.eval_jacobi, x, y + 1, z + 1, x3)),
-)
-elementwise(
-    sp.eval_laguerre,
-    no_formula(sp.eval_laguerre),
-    lambda g, x, y: g * -lower(sp.eval_genlaguerre, x, 1, y),
-)
-elementwise(
-    sp.eval_genlaguerre,
-    no_formula(sp.eval_genlaguerre),
-    no_formula(sp.eval_genlaguerre),
-    lambda g, x, y, z: g * -lower(sp.eval_genlaguerre, x, y + 1, z),
-)
-elementwise(
-    sp.eval_hermite,
-    no_formula(sp.eval_hermite),
-    lambda g, x, y: g * (2 * x * lower(sp.eval_hermite, x, y)),
-)
-elementwise(
-    sp.eval_hermitenorm,
-    no_formula(sp.eval_hermitenorm),
-    lambda g, x, y: g * (x * lower(sp.eval_hermitenorm, x, y)),
-)
+by_last(sp.eval_chebyt, lambda g, x, y: g * (x * lower(sp.eval_chebyu, x, y)))
+by_last(sp.eval_chebyu, lambda g, x, y: g * (2 * lower(sp.eval_gegenbauer, x, 2, y)))
+by_last(sp.eval_legendre, lambda g, x, y: g * lower(sp.eval_gegenbauer, x, 1.5, y))
+by_last(sp.eval_gegenbauer, lambda g, x, y, z: g * (2 * y * lower(sp.eval_gegenbauer, x, y + 1, z)))
+by_last(sp.eval_jacobi, lambda g, x, y, z, x3: g * ((x + y + z + 1) / 2 * lower(sp.eval_jacobi, x, y + 1, z + 1, x3)))
+by_last(sp.eval_laguerre, lambda g, x, y: g * -lower(sp.eval_genlaguerre, x, 1, y))
+by_last(sp.eval_genlaguerre, lambda g, x, y, z: g * -lower(sp.eval_genlaguerre, x, y + 1, z))
+by_last(sp.eval_hermite, lambda g, x, y: g * (2 * x * lower(sp.eval_hermite, x, y)))
+by_last(sp.eval_hermitenorm, lambda g, x, y: g * (x * lower(sp.eval_hermitenorm, x, y)))
 
 # Hypergeometric functions, and elliptic integrals by them.
-elementwise(sp.hyp0f1, no_formula(sp.hyp0f1), lambda g, x, y: times(g, sp.hyp0f1(x + 1, y) / x))
-elementwise(
-    sp.hyp1f1,
-    no_formula(sp.hyp1f1),
-    no_formula(sp.hyp1f1),
-    lambda g, x, y, z: times(g, sp.hyp1f1(x + 1, y + 1, z) * (x / y)),
-)
-elementwise(
-    sp.hyp2f1,
-    no_formula(sp.hyp2f1),
-    no_formula(sp.hyp2f1),
-    no_formula(sp.hyp2f1),
-    lambda g, x, y, z, x3: times(g, sp.hyp2f1(x + 1, y + 1, z + 1, x3) * (x * y / z)),
-)
+by_last(sp.hyp0f1, lambda g, x, y: times(g, sp.hyp0f1(x + 1, y) / x))
+by_last(sp.hyp1f1, lambda g, x, y, z: times(g, sp.hyp1f1(x + 1, y + 1, z) * (x / y)))
+by_last(sp.hyp2f1, lambda g, x, y, z, x3: times(g, sp.hyp2f1(x + 1, y + 1, z + 1, x3) * (x * y / z)))
 elementwise(sp.ellipkinc, lambda g, x, y: over(g, np.sqrt(1 - y * np.sin(x) ** 2)), no_formula(sp.ellipkinc))
 elementwise(sp.ellipeinc, lambda g, x, y: times(g, np.sqrt(1 - y * np.sin(x) ** 2)), no_formula(sp.ellipeinc))
 elementwise(sp.ellipk, lambda g, x: times(g, inside(lambda x: sp.hyp2f1(1.5, 1.5, 2, x), x) * (math.pi / 8)))
