@@ -13,10 +13,14 @@ from microgd.core.box import Box, dispatching
 from microgd.core.primitive import linear, primitive
 
 
+def parts_of(index: Any) -> Any:
+    """An index as a tuple, one part after the other."""
+    return index if isinstance(index, tuple) else (index,)
+
+
 def is_basic(index: Any) -> Any:
     """Whether an index is made of integers, slices, ``...`` and ``None``: then it names no entry twice."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(part is None or part is ... or isinstance(part, int | np.integer | slice) for part in parts)
+    return all(part is None or part is ... or isinstance(part, int | np.integer | slice) for part in parts_of(index))
 
 
 def plain(index: Any) -> Any:
@@ -28,7 +32,7 @@ def plain(index: Any) -> Any:
 
 def entries(index: Any, shape: Any) -> Any:
     """The numbers of the entries that an index reads, counted through the flattened array."""
-    parts = index if isinstance(index, tuple) else (index,)
+    parts = parts_of(index)
     whole_rows = all(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts)
     counted = shape[: len(parts)] if whole_rows else shape
     rows = np.arange(math.prod(counted)).reshape(counted)[index]
@@ -76,10 +80,7 @@ linear(
 
 def by_condition(index: Any, *_: Any) -> bool:
     """Whether an index holds an array of booleans: then what it leaves out was meant to be left out."""
-    return any(
-        isinstance(part, np.ndarray) and part.dtype.kind == "b"
-        for part in (index if isinstance(index, tuple) else (index,))
-    )
+    return any(isinstance(part, np.ndarray) and part.dtype.kind == "b" for part in parts_of(index))
 
 
 primitive(operator.getitem).masks = by_condition

@@ -13,7 +13,7 @@ import numpy as np
 from microgd.core.box import Box, call, dispatching, innermost
 from microgd.core.primitive import bilinear, composed, flat
 from microgd.errors import DetachError, UnsupportedError
-from microgd.ops.index import plain, scatter
+from microgd.ops.index import parts_of, plain, scatter
 from microgd.ops.shape import at, in_a_row, shaped
 
 
@@ -74,7 +74,7 @@ def take(a: Any, indices: Any, axis: Any = None, *, mode: Any = "raise") -> Any:
 
 def numbers(index: Any, shape: Any) -> Any:
     """The entries that an index of whole numbers and slices reads, counted through the flattened array."""
-    parts = list(index) if isinstance(index, tuple) else [index]
+    parts = list(parts_of(index))
     if any(part is ... for part in parts):
         k = next(k for k, part in enumerate(parts) if part is ...)
         parts[k : k + 1] = [slice(None)] * (len(shape) - len(parts) + 1)

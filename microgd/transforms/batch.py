@@ -25,7 +25,7 @@ from microgd.core.tensor import refuse_captured, stopped
 from microgd.core.tree import flatten, leaves_of
 from microgd.core.watch import tell, watchers
 from microgd.errors import DetachError, OptionError, ShapeError, UnsupportedError
-from microgd.ops.index import is_basic, scatter
+from microgd.ops.index import is_basic, parts_of, scatter
 from microgd.ops.linalg import explicit
 from microgd.ops.special import log_softmax, softmax
 from microgd.transforms.checkpoint import checkpointed
@@ -201,12 +201,12 @@ def einsum(row: Primitive, values: list[Any], batched: list[bool], params: Param
 
 def inside(index: Any) -> tuple[Any, ...]:
     """An index into one example as an index into the batch."""
-    return (slice(None), *(index if isinstance(index, tuple) else (index,)))
+    return (slice(None), *parts_of(index))
 
 
 def batch_axis(index: Any) -> int:
     """Where the batch axis of ``value[inside(index)]`` is: NumPy puts separated array indices in front."""
-    parts = index if isinstance(index, tuple) else (index,)
+    parts = parts_of(index)
     if is_basic(index):
         return 0
     between = (slice, EllipsisType, NoneType)
