@@ -13,6 +13,7 @@ import numpy as np
 from op_row import AS_CALLED, DOMAINS, REFERENCES, A, Row, row
 
 from microgd.ops import decompositions as parts
+from microgd.ops.norms import length
 from microgd.ops.products import cross_last
 
 
@@ -225,8 +226,8 @@ FACTORIZATIONS = [
 ]
 
 NORMS = [
-    row(parts.length, A((2, 3))),
-    row(parts.length, A((2, 3, 2)), axis=(0, 2), keepdims=True),
+    row(length, A((2, 3))),
+    row(length, A((2, 3, 2)), axis=(0, 2), keepdims=True),
     row(np.linalg.norm, A((2, 3, 2))),
     row(np.linalg.norm, A((2, 3)), axis=0, keepdims=True),
     *[row(np.linalg.norm, A((4,), "steep"), ord) for ord in (2, np.inf, -np.inf, 1, 3, 2.5)],

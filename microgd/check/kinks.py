@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from microgd.core.watch import Origin, Watcher, origin, watching
-from microgd.ops.decompositions import length
+from microgd.ops.norms import length
 from microgd.ops.special import relu
 from microgd.transforms.record import plain
 
