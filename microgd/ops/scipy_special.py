@@ -24,6 +24,7 @@ from microgd.ops.ufunc_methods import declare_outer
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 ROOT_2PI = math.sqrt(2 * math.pi)
 DEGREE = math.pi / 180
+FROM_ZERO = "degrees from 0"
 
 
 def no_formula(function: Any) -> Callable[..., Any]:
@@ -321,15 +322,19 @@ def lower(family: Any, n: Any, *rest: Any) -> Any:
     return np.where(constant, 0, family(np.where(constant, 0, n - 1), *rest)) + np.where(np.less(n, 0), np.nan, 0)
 
 
-by_last(sp.eval_chebyt, lambda g, x, y: g * (x * lower(sp.eval_chebyu, x, y)))
-by_last(sp.eval_chebyu, lambda g, x, y: g * (2 * lower(sp.eval_gegenbauer, x, 2, y)))
-by_last(sp.eval_legendre, lambda g, x, y: g * lower(sp.eval_gegenbauer, x, 1.5, y))
-by_last(sp.eval_gegenbauer, lambda g, x, y, z: g * (2 * y * lower(sp.eval_gegenbauer, x, y + 1, z)))
-by_last(sp.eval_jacobi, lambda g, x, y, z, x3: g * ((x + y + z + 1) / 2 * lower(sp.eval_jacobi, x, y + 1, z + 1, x3)))
-by_last(sp.eval_laguerre, lambda g, x, y: g * -lower(sp.eval_genlaguerre, x, 1, y))
-by_last(sp.eval_genlaguerre, lambda g, x, y, z: g * -lower(sp.eval_genlaguerre, x, y + 1, z))
-by_last(sp.eval_hermite, lambda g, x, y: g * (2 * x * lower(sp.eval_hermite, x, y)))
-by_last(sp.eval_hermitenorm, lambda g, x, y: g * (x * lower(sp.eval_hermitenorm, x, y)))
+by_last(sp.eval_chebyt, lambda g, x, y: g * (x * lower(sp.eval_chebyu, x, y)), note=FROM_ZERO)
+by_last(sp.eval_chebyu, lambda g, x, y: g * (2 * lower(sp.eval_gegenbauer, x, 2, y)), note=FROM_ZERO)
+by_last(sp.eval_legendre, lambda g, x, y: g * lower(sp.eval_gegenbauer, x, 1.5, y), note=FROM_ZERO)
+by_last(sp.eval_gegenbauer, lambda g, x, y, z: g * (2 * y * lower(sp.eval_gegenbauer, x, y + 1, z)), note=FROM_ZERO)
+by_last(
+    sp.eval_jacobi,
+    lambda g, x, y, z, x3: g * ((x + y + z + 1) / 2 * lower(sp.eval_jacobi, x, y + 1, z + 1, x3)),
+    note=FROM_ZERO,
+)
+by_last(sp.eval_laguerre, lambda g, x, y: g * -lower(sp.eval_genlaguerre, x, 1, y), note=FROM_ZERO)
+by_last(sp.eval_genlaguerre, lambda g, x, y, z: g * -lower(sp.eval_genlaguerre, x, y + 1, z), note=FROM_ZERO)
+by_last(sp.eval_hermite, lambda g, x, y: g * (2 * x * lower(sp.eval_hermite, x, y)), note=FROM_ZERO)
+by_last(sp.eval_hermitenorm, lambda g, x, y: g * (x * lower(sp.eval_hermitenorm, x, y)), note=FROM_ZERO)
 
 # Hypergeometric functions, and elliptic integrals by them.
 by_last(sp.hyp0f1, lambda g, x, y: times(g, sp.hyp0f1(x + 1, y) / x))
