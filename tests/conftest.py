@@ -1,6 +1,7 @@
 """Settings shared by every test: hypothesis profiles, and a check that no state leaks from one test to the next.
 
-``quick`` runs every time; ``HYPOTHESIS_PROFILE=thorough`` searches longer.
+``quick`` runs every time and draws the same examples on every machine, so that what fails on one fails on all;
+``HYPOTHESIS_PROFILE=thorough`` searches longer and elsewhere every time.
 """
 
 import os
@@ -12,8 +13,9 @@ from hypothesis import HealthCheck, settings
 from microgd.core.tape import frozen_level, transform_level
 
 mpl.use("Agg")
-settings.register_profile("quick", max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("thorough", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+patient = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("quick", max_examples=15, derandomize=True, **patient)
+settings.register_profile("thorough", max_examples=1000, derandomize=False, **patient)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
