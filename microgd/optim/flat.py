@@ -3,7 +3,8 @@
 A hundred small parameters then cost one pass instead of a hundred. The values of the parameters are views of the
 buffer, so an update in place moves the model; a value that was replaced from outside is taken in again before the
 next step. The buffer is updated block by block, so that a rule's temporaries stay in the processor's cache and the
-rule can be written as a plain formula. This file does not know any rule.
+rule can be written as a plain formula; blocks do not overlap, so threads may share them out. This file does not know
+any rule.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from microgd.core.tensor import Tensor
 from microgd.errors import DtypeError, NonFiniteError, ShapeError
 
-BLOCK = 32768  # entries; a few such arrays of doubles fit into a level-2 cache
+BLOCK = 65536  # entries; a few such arrays of doubles fit into a level-2 cache
 
 
 def pairs(array: Any) -> Any:
@@ -99,7 +100,7 @@ class Flat:
         g = np.ascontiguousarray(g).reshape(-1)
         numbers = pairs(g)
         # The square of a finite gradient may overflow, so a second look is needed.
-        if not isfinite(numbers.dot(numbers)) and not np.all(np.isfinite(g)):
+        if not isfinite(np.add.reduce(numbers)) and not np.all(np.isfinite(g)):
             bad = g.size - np.count_nonzero(np.isfinite(g))
             raise NonFiniteError(
                 f"step: the gradient of {name}, shape {p.shape}, has {bad} entries that are NaN or infinite; nothing "

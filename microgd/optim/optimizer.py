@@ -9,6 +9,7 @@ groups, saving and loading are the same for all and live here. Names, defaults a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, ValuesView
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,8 +19,11 @@ from microgd.core.tree import flatten
 from microgd.errors import DtypeError, OptionError, ShapeError
 from microgd.nn import Module
 from microgd.optim.flat import Flat, pairs
+from microgd.optim.threads import spread
 
 Group = dict[str, Any]
+
+SHARE = 3  # blocks that are worth a thread of their own
 
 # Hyper-parameter: what it must satisfy, and how that is said.
 RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -75,7 +79,10 @@ class Optimizer:
         return {}
 
     def update(self, p: Any, g: Any, s: dict[str, Any], t: int, group: Group) -> None:
-        """Move ``p`` in place, given its gradient ``g``, state ``s`` and the number ``t`` of this step, from 1."""
+        """Move ``p`` in place, given its gradient ``g``, state ``s`` and the number ``t`` of this step, from 1.
+
+        It is called block by block, for large parameters on several threads, and touches nothing but ``p`` and ``s``.
+        """
         raise NotImplementedError
 
     def quantities(self, g: Any, s: dict[str, Any], t: int, group: Group) -> tuple[list[Quantity], str]:
@@ -162,12 +169,16 @@ class Optimizer:
         for group, flat, gradients in work:
             flat.take_in()
             flat.keep(self.initial_state(group))
-            for part, g, t in flat.blocks(gradients):
-                p = pairs(flat.values[part])
-                g = self.decayed(p, pairs(g), group)
-                self.update(p, g, {name: pairs(array[part]) for name, array in flat.state.items()}, t, group)
+            spread(partial(self.move, group, flat), list(flat.blocks(gradients)), SHARE)
             flat.publish(gradients)
         return loss
+
+    def move(self, group: Group, flat: Flat, block: tuple[slice, Any, int]) -> None:
+        """Let the rule move one block."""
+        part, g, t = block
+        p = pairs(flat.values[part])
+        g = self.decayed(p, pairs(g), group)
+        self.update(p, g, {name: pairs(array[part]) for name, array in flat.state.items()}, t, group)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
