@@ -76,7 +76,7 @@ def test_line_budgets():
     """Growth is a decision: whoever raises these numbers says why in docs/design.md."""
     core = sum(code_lines(path) for path in modules() if room(path) == "core")
     assert core <= 1060
-    assert core + sum(code_lines(PACKAGE / name) for name in AFTERNOON) <= 2720
+    assert core + sum(code_lines(PACKAGE / name) for name in AFTERNOON) <= 2730
     for path in modules():
         assert code_lines(path) <= 420, f"{path} is more than one room"
 

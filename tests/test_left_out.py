@@ -86,6 +86,17 @@ def test_infinities_that_were_not_asked_for(loss, expected):
         np.testing.assert_array_equal(mg.grad(loss)(np.array([1.0, 2.0])), expected)
 
 
+@pytest.mark.parametrize("n", [2, 96, 200])
+def test_also_in_products_that_are_shared_out_over_threads(n):
+    """NumPy hears nothing of what goes wrong in a thread of BLAS."""
+    x = np.ones((n, n))
+    x[1:, -1] = 0
+    slope = mg.grad(lambda x: np.sum(np.sqrt(np.eye(n) @ x)))(x)
+    np.testing.assert_array_equal(slope[0], 0.5)
+    np.testing.assert_array_equal(slope[:, :-1], 0.5)
+    assert not np.any(np.isfinite(slope[1:, -1]))
+
+
 def test_zeros_of_a_matrix_win_over_infinite_cotangents():
     root = mg.grad(lambda x: np.sum(np.sqrt(np.eye(2) @ x)))
     np.testing.assert_array_equal(root(np.array([0.0, 4.0])), [np.inf, 0.25])

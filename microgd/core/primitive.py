@@ -83,8 +83,9 @@ class Primitive:
         self.batch: Batching = "loop"
         self.masks: Callable[..., bool] | None = None
         """By what an edge saved: whether entries were chosen, so that those left out may be anything, NaN too."""
-        self.silent = False
-        """Whether NumPy does not say so when its products meet 0 times infinity, as it does elsewhere."""
+        self.silent: Callable[..., bool] | None = None
+        """By a rule's answer, ``g`` and what the edge saved: whether NumPy may fail to say that a product met 0 times
+        infinity, as it does elsewhere."""
         self.undefined = False
         """Whether a NaN of its rule says that there is no derivative, whatever comes from above."""
         self.record: Callable[[Any, Any], Any] | None = None

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from microgd.core.primitive import bilinear, composed, primitive
+from microgd.ops.guard import always
 from microgd.ops.shape import shaped
 
 
@@ -39,7 +40,25 @@ def matmul_right(g: Any, x: Any, y_shape: Any) -> Any:
     return x.mT @ g
 
 
+def says_invalid() -> bool:
+    """Whether NumPy says so when a product of matrices meets 0 times infinity; with some BLAS it does not."""
+    said: list[Any] = []
+    with np.errstate(invalid="call", call=lambda *error: said.append(error)):
+        np.zeros((8, 8)).dot(np.full((8, 8), np.inf))
+    return bool(said)
+
+
+# Products of larger arrays, in entries, may be shared out over threads, whose errors NumPy does not hear.
+UNHEARD = 4096 if says_invalid() else 0
+
+
+def unheard(d: Any, g: Any, x: Any, y: Any) -> bool:
+    """Whether nobody may have said that a product met 0 times infinity. Of ``x`` and ``y`` one is but a shape."""
+    return bool(d.size > UNHEARD or g.size > UNHEARD or (y if type(x) is tuple else x).size > UNHEARD)
+
+
 bilinear(np.matmul, matmul_left, matmul_right)
+primitive(np.matmul).silent = unheard
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
@@ -139,4 +158,4 @@ bilinear(
     bind=bind_einsum,
     forward=lambda *xs, subscripts, optimize: np.einsum(subscripts, *xs, optimize=optimize),
 )
-primitive(np.einsum).silent = True
+primitive(np.einsum).silent = always
