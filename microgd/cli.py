@@ -40,31 +40,16 @@ from microgd.check.grading import Report, grade
 from microgd.data import BUNDLED, Table, open_csv
 from microgd.errors import DataError, MicrogdError, OptionError
 from microgd.files import replacing
+from microgd.ops.special import sigmoid
 from microgd.train.checkpoint import load, save
-from microgd.train.regression import Fitted, Model, Settings, descend, probability
+from microgd.train.regression import Fitted, Model, Settings, descend
 
-STATES = {
-    "passed": "green",
-    "not done": "yellow",
-    "failed": "red",
-    "crashed": "red",
-    "timed out": "red",
-}
+STATES = {"passed": "green", "not done": "yellow", "failed": "red", "crashed": "red", "timed out": "red"}
 INDENT, PRINTED_LINES, TABLE_ROWS = (0, 0, 0, 4), 10, 8
-FILES = (
-    "learning_curve.png",
-    "line.png",
-    "surface.png",
-    "model.npz",
-    "settings.json",
-    "history.csv",
-)
+FILES = ("learning_curve.png", "line.png", "surface.png", "model.npz", "settings.json", "history.csv")
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-out, err = (
-    Console(highlight=False),
-    Console(stderr=True, highlight=False, soft_wrap=True),
-)
+out, err = (Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True))
 
 
 @app.callback()
@@ -93,24 +78,16 @@ def fail(message: str) -> NoReturn:
 
 @app.command()
 def fit(
-    data: Annotated[
-        Path | None,
-        typer.Argument(help="CSV file of numbers. Without it: the bundled set."),
-    ] = None,
+    data: Annotated[Path | None, typer.Argument(help="CSV file of numbers. Without it: the bundled set.")] = None,
     target: Annotated[
-        str | None,
-        typer.Option(help="Column to predict, by name or number. [default: the last]"),
+        str | None, typer.Option(help="Column to predict, by name or number. [default: the last]")
     ] = None,
     features: Annotated[
-        str | None,
-        typer.Option(help="Columns to predict from, as a,b,c. [default: all others]"),
+        str | None, typer.Option(help="Columns to predict from, as a,b,c. [default: all others]")
     ] = None,
     model: Annotated[str | None, typer.Option(help="linear or logistic. [default: by the target]")] = None,
     optimizer: Annotated[str, typer.Option(help="sgd, momentum, nesterov, adagrad, rmsprop or adam.")] = "sgd",
-    lr: Annotated[
-        float | None,
-        typer.Option(help="Learning rate. [default: from the curvature of the loss]"),
-    ] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate. [default: from the curvature of the loss]")] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the data, at most.")] = 1000,
     batch_size: Annotated[str, typer.Option(help="full, 1 (stochastic) or n rows a step (mini-batch).")] = "full",
     seed: Annotated[int, typer.Option(help="For the order of the rows.")] = 0,
@@ -147,9 +124,7 @@ def fit(
             write(fitted, inputs, goal, settings, table.source, folder)
             written = [name for name in FILES if (folder / name).exists()]
         out.print(
-            f"Written to {output}{'/' if output.name else ''}: {', '.join(written)}",
-            soft_wrap=True,
-            markup=False,
+            f"Written to {output}{'/' if output.name else ''}: {', '.join(written)}", soft_wrap=True, markup=False
         )
 
 
@@ -157,10 +132,7 @@ def fit(
 def predict(
     model: Annotated[Path, typer.Argument(help="model.npz, as written by fit.")],
     data: Annotated[Path, typer.Argument(help="CSV file with the model's features.")],
-    output: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="CSV file. [default: standard output]"),
-    ] = None,
+    output: Annotated[Path | None, typer.Option("--out", "-o", help="CSV file. [default: standard output]")] = None,
 ) -> None:
     """Apply a fitted model to a CSV file."""
     with one_sentence():
@@ -170,37 +142,24 @@ def predict(
         fitted = Model(**stored)
         table = open_csv(data)
         inputs = table.numbers(positions(table, fitted))
-        scores = fitted.scores(inputs)
-        lines = [
-            f"{fitted.target}",
-            *(f"{value:.10g}" for value in fitted.predict(inputs)),
-        ]
+        names, answers = [fitted.target], [fitted.predict(inputs)]
         if fitted.kind == "logistic":
-            chances = [
-                f"probability of {fitted.classes[1]:g}",
-                *(f"{p:.10g}" for p in probability(scores)),
-            ]
-            lines = [f"{label},{chance}" for label, chance in zip(lines, chances, strict=True)]
-        text = "\n".join(lines) + "\n"
+            names.append(f"probability of {fitted.classes[1]:g}")
+            answers.append(sigmoid(fitted.scores(inputs)))
+        rows = [names, *([f"{x:.10g}" for x in row] for row in zip(*answers, strict=True))]
         if output is None:
-            sys.stdout.write(text)
+            csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
         else:
-            with replacing(output) as temporary:
-                temporary.write_text(text)
+            with replacing(output) as temporary, open(temporary, "w", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="Python file with functions under @exercise.")],
-    hints: Annotated[
-        int,
-        typer.Option(help="How many hints to show where an exercise has not passed."),
-    ] = 0,
+    hints: Annotated[int, typer.Option(help="How many hints to show where an exercise has not passed.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON, for graders.")] = False,
-    seed: Annotated[
-        int | None,
-        typer.Option(help="Of the hidden points. [default: a new one each time]"),
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the hidden points. [default: a new one each time]")] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds to load the file, and for each exercise.")] = 10.0,
 ) -> None:
     """Check the derivatives in a file of exercises, and say what is wrong with them.
@@ -242,12 +201,7 @@ def columns(table: Table, target: str | None, features: str | None) -> tuple[Any
     if goal in chosen:
         raise OptionError(f"--features: {table.names[goal]!r} is the target; a model must not see what it predicts")
     numbers = table.numbers([*chosen, goal])
-    return (
-        numbers[:, :-1],
-        numbers[:, -1],
-        [table.names[k] for k in chosen],
-        table.names[goal],
-    )
+    return (numbers[:, :-1], numbers[:, -1], [table.names[k] for k in chosen], table.names[goal])
 
 
 def positions(table: Table, model: Model) -> list[int]:
@@ -321,11 +275,7 @@ def progress(epochs: int) -> Iterator[Callable[[int, float], None]]:
 def report(fitted: Fitted, rows: int, settings: Settings) -> None:
     """The tables: parameters in the data's own units, then what the descent was and is worth."""
     model, history, best = fitted.model, fitted.history, fitted.closed_form
-    out.print(
-        f"{model.kind} regression of {model.target}, {rows} rows",
-        markup=False,
-        soft_wrap=True,
-    )
+    out.print(f"{model.kind} regression of {model.target}, {rows} rows", markup=False, soft_wrap=True)
     parameters = Grid()
     parameters.add_column("parameter")
     parameters.add_column("by descent", justify="right")
@@ -338,10 +288,7 @@ def report(fitted: Fitted, rows: int, settings: Settings) -> None:
     summary = Grid.grid(padding=(0, 2))
     name = "log loss" if model.kind == "logistic" else "mean squared error"
     name += f" + {settings.l2:g} |w|^2" if settings.l2 else ""
-    summary.add_row(
-        name,
-        f"{figures(history.losses[0])} at the start, {figures(history.losses[-1])} at the end",
-    )
+    summary.add_row(name, f"{figures(history.losses[0])} at the start, {figures(history.losses[-1])} at the end")
     for metric, value in fitted.metrics.items():
         summary.add_row(metric, f"{value:.4f}")
     if model.classes:
@@ -351,10 +298,7 @@ def report(fitted: Fitted, rows: int, settings: Settings) -> None:
     scaled = "standardised features" if settings.standardise else "features as they are"
     rate = f"rate {fitted.rate:.4g}" + (" (from the data)" if settings.lr is None else "")
     summary.add_row("descent", f"{settings.optimizer}, {rate}, {batch} a step, {scaled}")
-    summary.add_row(
-        "stopped",
-        f"{history.stopped}; {history.steps} steps in {history.seconds:.2f} s",
-    )
+    summary.add_row("stopped", f"{history.stopped}; {history.steps} steps in {history.seconds:.2f} s")
     out.print(summary)
 
 
@@ -363,26 +307,14 @@ def figures(value: float) -> str:
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
-def write(
-    fitted: Fitted,
-    inputs: Any,
-    goal: Any,
-    settings: Settings,
-    source: str,
-    folder: Path,
-) -> None:
+def write(fitted: Fitted, inputs: Any, goal: Any, settings: Settings, source: str, folder: Path) -> None:
     """All files of a fit."""
     model, history = fitted.model, fitted.history
     for name, picture in draw(fitted, inputs, goal, settings.standardise).items():
         picture.savefig(folder / name)
-    save(folder / "model.npz", model.as_dict())
-    chosen = {
-        **dataclasses.asdict(settings),
-        "model": model.kind,
-        "lr": fitted.rate,
-        "data": source,
-    }
-    used = {**chosen, "target": model.target, "features": model.features}
+    save(folder / "model.npz", dataclasses.asdict(model))
+    used = dataclasses.asdict(settings) | {"model": model.kind, "lr": fitted.rate, "data": source}
+    used |= {"target": model.target, "features": model.features}
     heads = ["epoch", "loss", "intercept", *model.features]
     table = np.column_stack([np.arange(len(history.losses)), history.losses, fitted.path])
     (folder / "settings.json").write_text(json.dumps(used, indent=2) + "\n")
@@ -409,17 +341,14 @@ def draw(fitted: Fitted, inputs: Any, goal: Any, standardised: bool) -> dict[str
 
         def curve(grid: Any, parameters: Any) -> Any:
             line = parameters[0] + parameters[1] * grid
-            return probability(line) if logistic else line
+            return sigmoid(line) if logistic else line
 
         y = (goal == model.classes[1]).astype(float) if logistic else goal
         target = f"probability that {model.target} is {model.classes[1]:g}" if logistic else model.target
         pictures["line.png"] = line_as_it_moves(x, y, fitted.path, curve, (feature, target), best)
         names = ("intercept", f"slope of {feature}")
         if standardised:
-            names = (
-                f"intercept, at the mean of {feature}",
-                f"slope per standard deviation of {feature}",
-            )
+            names = (f"intercept, at the mean of {feature}", f"slope per standard deviation of {feature}")
         walk = fitted.walk
         pictures["surface.png"] = error_surface(walk.loss, walk.path, names, walk.minimum, loss_name)
     return pictures

@@ -195,6 +195,16 @@ class TestPredict:
         assert [row.split(",")[0] for row in rows[1:3]] == ["3", "5"]
         assert float(rows[2].split(",")[1]) > 0.99
 
+    def test_a_target_with_a_comma_in_its_name(self, tmp_path):
+        rows = [["hours", "price, EUR"], *[(x, 3 * x + 1) for x in range(5)]]
+        with open(tmp_path / "d.csv", "w", newline="") as file:
+            csv.writer(file).writerows(rows)
+        microgd("fit", "d.csv", cwd=tmp_path)
+        microgd("predict", "microgd-fit/model.npz", "d.csv", "-o", "out.csv", cwd=tmp_path)
+        with open(tmp_path / "out.csv", newline="") as file:
+            assert {len(row) for row in csv.reader(file)} == {1}
+        assert mg.data.open_csv(tmp_path / "out.csv").names == ["price, EUR"]
+
     def test_without_a_header_columns_keep_their_places(self, tmp_path):
         data = write(tmp_path / "d.csv", [(5 * a + b + 7, a, b) for a in range(4) for b in range(3)])
         microgd("fit", data, "--target", 1, cwd=tmp_path)
@@ -234,6 +244,7 @@ class TestBadInput:
             ("x,y\n1,2\n\n3,inf\n", [], "row 4, y: 'inf' is not finite"),
             ("x,y\n1,2\n3,\n", [], "row 3, y: the cell is empty"),
             ("x,y\n1,2\n3\n", [], "row 3 has 1 cells, expected 2 (x, y)"),
+            ("a;b\n1,5;2,5\n3,5;4,5\n", [], "row 2, a: '1,5' is not a number"),
             ("x,y\n1,2\n", [], "1 row of data: at least two"),
             ("x\n1\n2\n", [], "only one column"),
             ("x,x\n1,2\n2,3\n", [], "names 'x' twice"),

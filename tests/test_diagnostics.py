@@ -8,7 +8,11 @@ import copy
 import math
 import pickle
 import random
+import shutil
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -304,3 +308,19 @@ def test_recording_follows_asyncio_tasks():
     assert origin.text == "leaf(1.0) * 2"
     assert "test_diagnostics.py" in origin.place
     assert other[5] is None
+
+
+def test_files_beside_the_package_are_not_of_the_package(tmp_path):
+    """Their names may begin like its folder's."""
+    copy_of_package = tmp_path / "microgd"
+    shutil.copytree(Path(mg.__file__).parent, copy_of_package, ignore=shutil.ignore_patterns("__pycache__"))
+    program = tmp_path / "microgd_play.py"
+    program.write_text(
+        "import numpy as np, microgd as mg\n"
+        "def loss(x):\n"
+        "    return np.log(x)\n"
+        "with mg.detect_nonfinite():\n"
+        "    loss(mg.tensor(0.0, requires_grad=True))\n"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, cwd=tmp_path)
+    assert "at microgd_play.py:3 in loss" in done.stderr, done.stderr

@@ -437,3 +437,24 @@ def test_an_explanation_inside_a_derivative():
         return x * x
 
     assert mg.grad(f)(1.0) == 2.0
+
+
+def test_a_users_function_may_have_the_name_of_another():
+    def over(x, y):
+        return x - 2 * y
+
+    def softmax(x):
+        return 2 * x
+
+    over = mg.primitive(over, vjps=(lambda g: g, lambda g: -2 * g))
+    softmax = mg.primitive(softmax, vjps=lambda g: 2 * g)
+    told = str(explain(lambda x, y: over(x, y), 3.0, 4.0))
+    assert "over(x, y) = -5" in told
+    assert "x / y" not in told
+    assert "upstream - sum" not in str(explain(lambda x: np.sum(softmax(x)), np.array([1.0, 2.0])))
+
+
+def test_a_variable_may_be_called_const():
+    const = mg.tensor(2.0, requires_grad=True)
+    assert "not kept" not in str(explain(const * 3.0))
+    assert "maximum.accumulate(x)" in str(explain(lambda x: np.sum(np.maximum.accumulate(x)), np.array([1.0, 2.0])))

@@ -398,3 +398,16 @@ def test_gradients_of_the_wrong_shape_are_wrong():
 def test_no_derivative_where_nothing_comes_out():
     with pytest.raises(DtypeError, match="returns no floating-point numbers"):
         gradcheck(lambda x: np.argmax(x), X)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: mg.hvp(lambda y: np.sum(mg.relu(y) ** 3))(x, np.ones(3)),
+        lambda x: np.sum(mg.vmap(np.max)(x.reshape(3, 1)) ** 2),
+        lambda x: mg.jvp(np.abs, (x,), (np.ones(3),))[0],
+    ],
+    ids=["hvp", "vmap", "jvp"],
+)
+def test_functions_with_transforms_inside(f):
+    assert gradcheck(f, np.array([0.5, -1.0, 2.0]))

@@ -31,12 +31,12 @@ def test_threads_are_used_where_there_is_enough_work_and_end_with_it():
     before, seen = threading.active_count(), set()
     everyone = threading.Barrier(processors(), timeout=60)
 
-    def work(first):
+    def work(wait):
         seen.add(threading.get_ident())
-        if first:  # the first piece of each share waits for those of the others
+        if wait:  # each of the first pieces waits for the others, so each is on a thread of its own
             everyone.wait()
 
-    spread(work, [True, False, False] * processors(), share=3)
+    spread(work, [True] * processors() + [False] * 2 * processors(), share=3)
     assert len(seen) == processors()
     assert threading.active_count() == before
     seen.clear()
@@ -44,13 +44,13 @@ def test_threads_are_used_where_there_is_enough_work_and_end_with_it():
     assert seen == {threading.get_ident()}
 
 
-@pytest.mark.parametrize("bad", [0, 7], ids=["in the caller's share", "in the last share"])
+@pytest.mark.parametrize("bad", [0, 7])
 def test_an_error_in_any_thread_is_raised(bad):
     with pytest.raises(ZeroDivisionError):
         spread(lambda k: 1 / (k - bad), list(range(8)), share=1)
 
 
-@pytest.mark.parametrize("bad", [0, 7], ids=["in the caller's share", "in the last share"])
+@pytest.mark.parametrize("bad", [0, 7])
 def test_numpys_error_state_is_the_callers(bad):
     zeros = np.zeros(3)
     with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
@@ -83,3 +83,50 @@ def test_a_large_parameter_moves_as_it_does_on_one_processor():
     folder = os.path.dirname(__file__)
     alone = subprocess.run([sys.executable, "-c", program, folder], capture_output=True, check=True, timeout=120)
     np.testing.assert_array_equal(large_adam(n), np.frombuffer(alone.stdout))
+
+
+LATE = """
+import threading, time
+import numpy as np, microgd as mg
+p = mg.tensor(np.zeros(2_000_000), requires_grad=True)
+optimizer = mg.optim.SGD([p], lr=1.0)
+
+def train():
+    threading.main_thread().join()
+    for _ in range(2):
+        p.grad = np.ones(2_000_000)
+        optimizer.step()
+    print(np.unique(p.data), optimizer.flats[0][0].steps)
+
+threading.Thread(target=train).start()
+"""
+LIMITED = """
+import resource, threading, time
+import numpy as np
+from microgd.optim.threads import spread
+resource.setrlimit(resource.RLIMIT_AS, (2**40, 2**40))
+threading.stack_size(2**36 + 2**39)  # so large that the system refuses
+done = np.zeros(8, dtype=int)
+
+def work(k):
+    done[k] += 1
+
+spread(work, list(range(8)), share=1)
+print(done)
+"""
+
+
+@pytest.mark.parametrize(("program", "printed"), [(LATE, "[-2.] [2]"), (LIMITED, "[1 1 1 1 1 1 1 1]")])
+def test_without_threads_the_caller_does_all(program, printed):
+    """While the program ends, and where the system gives no more."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.strip() == printed, done.stderr
+
+
+def test_a_step_that_failed_is_not_counted():
+    p = mg.tensor(np.ones(3), requires_grad=True)
+    optimizer = mg.optim.Adam([p])
+    p.grad = np.array([1.0, 1.0, 1e200])
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        optimizer.step()
+    assert optimizer.state_dict()["state"] == {}

@@ -660,3 +660,49 @@ def test_user_primitives_do_not_collide_with_each_other():
     b = mg.primitive(lambda x: x, vjps=lambda g: 2 * g)
     assert len(TABLE) == before + 2
     assert (mg.grad(a)(1.0), mg.grad(b)(1.0)) == (1.0, 2.0)
+
+
+def test_a_shape_may_be_an_array_in_a_batch():
+    x = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(mg.vmap(lambda v: np.reshape(v, np.array([3, 1])))(x), x[..., None])
+    np.testing.assert_array_equal(mg.vmap(lambda v: np.broadcast_to(v, np.array([2, 3])))(x)[:, 1], x)
+
+
+def doubled_in_place(x):
+    x *= 2
+    x[0] = x[1] + 1
+    return np.sum(x**2)
+
+
+def test_a_function_may_assign_to_what_it_is_given():
+    """Value semantics: nobody outside sees it, and the derivative is by what was given."""
+    x = np.array([1.0, 2.0])
+    expected = [0.0, 8 * 2 + 2 * (2 * 2 + 1) * 2]
+    for gradient in (mg.grad(doubled_in_place)(x), mg.jacobian(doubled_in_place, mode="forward")(x)):
+        np.testing.assert_allclose(gradient, expected)
+    np.testing.assert_allclose(mg.vjp(doubled_in_place, x)[1](1.0)[0], expected)
+    np.testing.assert_allclose(mg.hessian(doubled_in_place)(x), [[0, 0], [0, 16]])
+    np.testing.assert_array_equal(mg.vmap(mg.grad(doubled_in_place))(np.stack([x, x])), [expected] * 2)
+    np.testing.assert_array_equal(x, [1, 2])
+    assert mg.check_derivation(doubled_in_place, lambda x: np.array([0.0, 16 * x[1] + 4]), x)
+
+
+def test_no_grad_does_not_hide_an_assignment_to_an_input():
+    def f(x):
+        with mg.no_grad():
+            x *= 2
+        return x**2
+
+    with pytest.raises(GraphError, match="or the input of a transform"):
+        mg.grad(f)(3.0)
+
+
+@pytest.mark.parametrize("out", [None, "a", True, [1.0]], ids=str)
+def test_a_loss_that_is_no_number(out):
+    with pytest.raises(GraphError, match=f"the function returned {type(out).__name__}; is a return missing"):
+        mg.grad(lambda x: out)(1.0)
+
+
+def test_a_jacobian_of_nothing():
+    with pytest.raises(ShapeError, match="is a return missing"):
+        mg.jacobian(lambda x: None)(1.0)

@@ -208,16 +208,11 @@ class Judge:
                 says = f"The input sits on a kink of {where}, where the slope jumps; all around it the claim is right."
                 yield "kink", f"{says} At the kink itself any slope in between is a convention.", 0.97
             yield "unknown", "The claim is right all around the input, and wrong at it.", 0.0
-        run = close[0]
-        gap = (
-            run.claims[self.leaf] - run.true(self.leaf)
-            if run.claims[self.leaf].shape == run.true(self.leaf).shape
-            else 0
-        )
-        if size := float(np.linalg.norm(gap)):
-            d = gap / size
-            slope = self.trial.slope(run, self.leaf, d)
-            if abs(slope - np.vdot(run.true(self.leaf), d).real) > 0.3 * size:
+        claim, true = close[0].claims[self.leaf], close[0].true(self.leaf)
+        if claim.shape == true.shape and (size := float(np.linalg.norm(claim - true))):
+            d = (claim - true) / size
+            slope = self.trial.slope(close[0], self.leaf, d)
+            if abs(slope - np.vdot(true, d).real) > 0.3 * size:
                 says = "Finite differences disagree with the automatic derivative too: no verdict on the claim. "
                 yield "unknown", f"{says}Is the function smooth here, or is a part of it cut off from its history?", 0.0
 

@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from microgd.core.box import innermost
 from microgd.core.primitive import Primitive
 from microgd.core.tape import DTYPE, EDGES, NUMBER, ORIGIN, ROW, SHAPE, fit, new_level
 from microgd.core.tensor import Tensor
 from microgd.core.tree import flatten, tree_map
 from microgd.core.watch import origin, watching
 from microgd.errors import ShapeError
-from microgd.transforms.record import Recorder, plain, reached
+from microgd.transforms.record import Recorder, reached
 from microgd.transforms.reverse import boxed, of_level, own
 
 Array = Any
@@ -45,17 +46,18 @@ class Graph:
         with new_level() as level, watching(recorder):
             self.caller = origin()
             boxes = [boxed(x, level, path) if pick else x for (path, x), pick in zip(entries, chosen, strict=True)]
+            given = [box.node if type(box) is Tensor else None for box in boxes]  # f may assign to what it is given
             found, self.build = flatten(tree_map(lambda x: own(x, level), f(*build(boxes))))
         outs = [x for _, x in found]
         roots = [x.node if of_level(x, level) else None for x in outs]
-        self.outputs = [np.asarray(plain(x)) for x in outs]
-        self.nodes = reached([*roots, *[b.node for b in boxes if type(b) is Tensor]])
+        self.outputs = [np.asarray(innermost(x)) for x in outs]
+        self.nodes = reached([*roots, *given])
         place = {node[NUMBER]: k for k, node in enumerate(self.nodes)}
         self.roots = [None if node is None else place[node[NUMBER]] for node in roots]
-        self.leaves = [place[b.node[NUMBER]] if type(b) is Tensor and b.node else None for b in boxes]
+        self.leaves = [None if node is None else place[node[NUMBER]] for node in given]
         self.calls = [recorder.calls.get(node[NUMBER]) for node in self.nodes]
         self.edges = [
-            Edge(k, place[parent[NUMBER]], i, tuple(map(plain, saved)))
+            Edge(k, place[parent[NUMBER]], i, tuple(map(innermost, saved)))
             for k, node in enumerate(self.nodes)
             for parent, i, *saved in node[EDGES:]
         ]

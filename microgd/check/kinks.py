@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from microgd.core.box import innermost
 from microgd.core.watch import Origin, Watcher, origin, watching
 from microgd.ops.norms import length
 from microgd.ops.special import relu
-from microgd.transforms.record import plain
 
 Array = Any
 
@@ -85,11 +85,11 @@ class Path(Watcher):
 
     def forward(self, row: Any, operands: Any, params: dict[str, Any], answer: Any) -> None:
         """Note one operation."""
-        answer = plain(answer)
+        answer = innermost(answer)
         branch = BRANCHES.get(row.function)
         with np.errstate(all="ignore"):
             if branch is not None:
-                found = branch([plain(x) for x in operands], params, answer)
+                found = branch([innermost(x) for x in operands], params, answer)
             else:  # an order, a comparison, a number of entries: whatever is made of whole numbers is a branch
                 found = answer if np.asarray(answer).dtype.kind in "biu" else ()
         self.steps.append((NAMES.get(row.function, row.name), np.asarray(found).tobytes()))

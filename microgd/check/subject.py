@@ -17,11 +17,11 @@ import numpy as np
 from microgd.check.kinks import Path, walk
 from microgd.check.trial import parameter_names
 from microgd.check.vectors import Layout
+from microgd.core.box import innermost
 from microgd.core.tensor import Tensor, tensor
 from microgd.core.tree import flatten, leaves_of
 from microgd.errors import DtypeError, GradientError, ShapeError
 from microgd.transforms.forward import jvp
-from microgd.transforms.record import plain
 from microgd.transforms.reverse import vjp
 
 Array = Any
@@ -39,7 +39,7 @@ class Subject:
         moved = [name for name, a, b in zip(names, leaves, given, strict=True) if not np.array_equal(a, b.data, True)]
         if moved:
             raise GradientError(f"gradcheck: {title} changes its input {', '.join(moved)} in place; work on a copy")
-        outs = [np.asarray(plain(y)) for y in found]
+        outs = [np.asarray(innermost(y)) for y in found]
         self.outputs = Layout(outs, ["output"] if len(outs) == 1 else [f"output {k}" for k in range(len(outs))])
         if not outs:
             raise DtypeError(f"gradcheck: {title} returns no floating-point numbers; there is nothing to differentiate")
@@ -62,7 +62,7 @@ class Subject:
 
     def value(self, x: Array) -> Array:
         """f(x), a copy."""
-        return self.outputs.pack([plain(y) for y in self.f(*self.handles(x))])
+        return self.outputs.pack([innermost(y) for y in self.f(*self.handles(x))])
 
     def path(self, x: Array) -> Path:
         """The operations and branches of a run at ``x``."""
@@ -128,7 +128,7 @@ def opened(f: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Callable[...
     if hasattr(f, "__tree__"):
         f, inputs, names = (lambda module, *given: module(*given)), (f, *inputs), ["module", *names]
     entries, build = flatten(inputs)
-    given = [np.array(plain(x))[()] for _, x in entries]
+    given = [np.array(innermost(x))[()] for _, x in entries]
     floats = [x.dtype.kind in "fc" for x in given]
     if not any(floats):
         raise DtypeError("gradcheck: expected an input of floating-point numbers; convert with dtype=float")

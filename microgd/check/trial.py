@@ -16,11 +16,12 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from microgd.check.evidence import Graph, Sample
+from microgd.check.numeric import central, step
+from microgd.core.box import innermost
 from microgd.core.tape import conjugate
 from microgd.core.tensor import differentiable
-from microgd.core.tree import flatten, tree_map
+from microgd.core.tree import flatten, leaves_of, tree_map
 from microgd.errors import DtypeError, GraphError
-from microgd.transforms.record import plain
 
 Array = Any
 SPREADS = (0.3, 0.05, 0.005)
@@ -47,8 +48,8 @@ class Run:
     def cotangents(self) -> dict[int, Array]:
         return self.graph.pull(self.roots)
 
-    def true(self, leaf: int, cotangents: dict[int, Array] | None = None) -> Array:
-        found = (self.cotangents if cotangents is None else cotangents).get(self.graph.leaves[leaf])
+    def true(self, leaf: int) -> Array:
+        found = self.cotangents.get(self.graph.leaves[leaf])
         return np.zeros_like(self.leaves[leaf]) if found is None else conjugate(found)
 
 
@@ -57,7 +58,7 @@ class Trial:
 
     def __init__(self, f: Callable[..., Any], answer: Callable[..., dict[int, Any]], inputs: Any, random: Any) -> None:
         self.f, self.answer, self.random = f, answer, random
-        entries, self.build = flatten(tree_map(plain, inputs))
+        entries, self.build = flatten(tree_map(innermost, inputs))
         self.paths = [(int(path[1 : path.index("]")]), path[path.index("]") + 1 :]) for path, _ in entries]
         self.given = [np.asarray(x)[()] if differentiable(np.asarray(x)) else x for _, x in entries]
         self.floats = [differentiable(np.asarray(x)) for x in self.given]
@@ -66,7 +67,7 @@ class Trial:
         self.names = [names[n] + path for n, path in self.paths]
         with np.errstate(all="ignore"):
             found, self.build_out = flatten(f(*self.copies(self.given)))
-        self.outputs = [np.asarray(plain(x)) for _, x in found]
+        self.outputs = [np.asarray(innermost(x)) for _, x in found]
         if random is None and [x.shape for x in self.outputs] != [()]:
             raise GraphError(
                 f"check_derivation: expected a function with a scalar output, got shapes "
@@ -100,14 +101,14 @@ class Trial:
                 )
             mine = [(leaf, path) for leaf, (owner, path) in enumerate(self.paths) if owner == n and self.floats[leaf]]
             if [path for _, path in mine] == [""]:
-                found[mine[0][0]] = np.asarray(plain(part))
+                found[mine[0][0]] = np.asarray(innermost(part))
                 continue
             got = dict(flatten(part)[0])
             if missing := [path for _, path in mine if path not in got]:
                 raise StructureError(
                     f"claimed gives no gradient for {', '.join(missing)} of input {n}; it has {list(got)}."
                 )
-            found.update({leaf: np.asarray(plain(got[path])) for leaf, path in mine})
+            found.update({leaf: np.asarray(innermost(got[path])) for leaf, path in mine})
         return found
 
     def run(self, leaves: list[Any], seeds: list[Array] | None = None) -> Run:
@@ -117,19 +118,18 @@ class Trial:
     def slope(self, run: Run, leaf: int, d: Array) -> float:
         """The slope of <g, f> along ``d`` in one leaf, by central differences."""
         x = run.leaves[leaf]
-        h = float(np.cbrt(np.finfo(float).eps)) * max(1.0, float(np.max(np.abs(x), initial=0)))
-        value = 0.0
-        for side in (h, -h):
-            with np.errstate(all="ignore"):
-                outs, _ = flatten(self.f(*self.copies([*run.leaves[:leaf], x + side * d, *run.leaves[leaf + 1 :]])))
-            value += sum(np.vdot(g, plain(out)).real for g, (_, out) in zip(run.seeds, outs, strict=True)) / (2 * side)
-        return value
+
+        def line(t: float) -> Array:
+            outs = leaves_of(self.f(*self.copies([*run.leaves[:leaf], x + t * d, *run.leaves[leaf + 1 :]])))
+            return sum(np.vdot(g, innermost(out)).real for g, out in zip(run.seeds, outs, strict=True))
+
+        return float(central(line, step(np.max(np.abs(x), initial=0))).value)
 
     def shifted(self, run: Run, leaf: int, rng: np.random.Generator) -> Run:
         """A run so close that only what jumps can have changed."""
         x = run.leaves[leaf]
-        step = 1e-4 * max(1.0, float(np.max(np.abs(x), initial=0))) * rng.normal(size=np.shape(x))
-        return self.run([*run.leaves[:leaf], x + step, *run.leaves[leaf + 1 :]])
+        move = 1e-4 * max(1.0, float(np.max(np.abs(x), initial=0))) * rng.normal(size=np.shape(x))
+        return self.run([*run.leaves[:leaf], x + move, *run.leaves[leaf + 1 :]])
 
     def sample(self, run: Run, leaf: int) -> Sample:
         rerun = lambda leaves: Graph(self.f, self.copies(leaves), self.chosen)

@@ -66,7 +66,9 @@ class Primitive:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
-        self.name: str = getattr(function, "__name__", str(function))
+        ufunc: Any = getattr(function, "__self__", None)  # of which this is a method
+        name = getattr(function, "__name__", str(function))
+        self.name: str = f"{ufunc.__name__}.{name}" if hasattr(ufunc, "nin") else name
         self.form: Form = "undeclared"
         self.forward: Callable[..., Any] = function
         """Computes the output from canonical operands (positional) and metadata (keyword)."""
@@ -237,7 +239,7 @@ def undeclared(function: Callable[..., Any]) -> UnsupportedError:
     """The error for a function without a row, with the nearest names that have one."""
     import difflib
 
-    name = getattr(function, "__name__", str(function))
+    name = Primitive(function).name
     known = {row.name for row in TABLE.values() if row.form != "undeclared"}
     near = difflib.get_close_matches(name, known, n=3)
     hint = f" The nearest that do: {', '.join(near)}." if near else ""

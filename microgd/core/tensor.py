@@ -227,8 +227,9 @@ class Tensor(Box):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether this tensor was made by hand, not computed from others that require a gradient."""
-        return self.node is None or self.node[ROW] is LEAF
+        """Whether this tensor was made by hand: not computed from others that require a gradient, nor the input of a
+        transform, which has a level without a half."""
+        return self.node is None or (self.node[ROW] is LEAF and self.level % 1 != 0)
 
     def detach(self) -> Tensor:
         """The same value without history, as a tensor."""
@@ -305,8 +306,8 @@ class Tensor(Box):
             self.value = other.value
         else:
             raise GraphError(
-                "assignment: inside no_grad() this would cut a computed tensor off from its history; "
-                "assign to t.detach() instead."
+                "assignment: inside no_grad() this would cut a computed tensor, or the input of a transform, off from "
+                "its history; assign to t.detach() instead."
             )
         return self
 
@@ -344,8 +345,7 @@ class Tensor(Box):
         return f"tensor({body}{kind}{', requires_grad=True' if self.requires_grad else ''})"
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        # A level without a half is that of a transform, whose input was not made by hand.
-        if not self.is_leaf or isinstance(self.value, Box) or (self.node is not None and self.level % 1 == 0):
+        if not self.is_leaf or isinstance(self.value, Box):
             raise DetachError(
                 "copy or pickle of a tensor: only leaves made by hand can be copied; the copy of any other would lose "
                 "its history in silence. Use it as it is (values never change), or copy t.detach()."

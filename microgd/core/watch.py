@@ -8,6 +8,7 @@ user's program that asked for them, and the very expression on it. This file kno
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,10 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
 
-PACKAGE = str(Path(__file__).parent.parent)
-LAYERS = str(Path(PACKAGE, "nn", "layers.py"))
-NUMPY = str(Path(sys.modules["numpy"].__file__ or "").parent) if "numpy" in sys.modules else PACKAGE
+import numpy
+
+LIBRARY = tuple(str(Path(file).parent) + os.sep for file in (Path(__file__).parent, numpy.__file__))
+LAYERS = str(Path(__file__).parents[1] / "nn" / "layers.py")
 
 
 class Origin(NamedTuple):
@@ -106,18 +108,13 @@ def record_lines() -> Iterator[None]:
     ...     y = x * x
     """
     recorder = Recorder()
-    last.set(recorder)
+    last_cuts.set(recorder.cuts)
     with watching(recorder):
         yield
 
 
-last: ContextVar[Recorder | None] = ContextVar("last", default=None)
-
-
-def last_cuts() -> list[tuple[Any, str, Origin | None]] | None:
-    """The (node, how, where) of the last recording in this context; None if there was none."""
-    recorder = last.get()
-    return recorder.cuts if recorder else None
+# The (node, how, where) of the last recording in this context; None if there was none.
+last_cuts: ContextVar[list[tuple[Any, str, Origin | None]] | None] = ContextVar("last_cuts", default=None)
 
 
 def tell(what: str, *known: Any) -> None:
@@ -131,7 +128,7 @@ def origin() -> Origin | None:
     if not mine.get():
         return None
     frame, layer = sys._getframe(1), None
-    while frame.f_back and frame.f_code.co_filename.startswith((PACKAGE, NUMPY)):
+    while frame.f_back and frame.f_code.co_filename.startswith(LIBRARY):
         if layer is None and frame.f_code.co_filename == LAYERS:
             layer = Origin(frame.f_code, frame.f_lasti, frame.f_lineno)
         frame = frame.f_back

@@ -119,7 +119,8 @@ def open_csv(path: str | Path) -> Table:
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not lines:
         raise DataError(f"{path}: is empty; expected rows of numbers, with or without a header")
-    delimiter = max(";\t,", key=lines[:2][-1][1].count)  # judged by a line of numbers: names may hold anything
+    head, line = lines[0][1], lines[:2][-1][1]  # names may hold anything, so the line of numbers counts first
+    delimiter = max(";\t,", key=lambda c: (c in line, head.count(c) == line.count(c), line.count(c)))
     first = next(cells(lines[:1], delimiter))[1]
     has_header = not any(map(is_number, first))
     names = [(cell.strip() if has_header else "") or f"column {k}" for k, cell in enumerate(first, 1)]

@@ -192,7 +192,6 @@ MATMUL: dict[tuple[int, ...], tuple[str, str]] = {
 BACK_IN_SHAPE = "the upstream, back in the shape of {x}"
 TURNED_BACK = "the upstream, with its axes turned back"
 FOURIER = "the transposed Fourier transform of the upstream"
-RUNNING = "each running extreme sends its upstream to the entry that it came from; ties share evenly"
 WORDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("reshape", "ravel", "squeeze", "expand_dims"), (BACK_IN_SHAPE,)),
     **dict.fromkeys(("transpose", "swapaxes", "moveaxis"), (TURNED_BACK,)),
@@ -203,15 +202,9 @@ WORDS: dict[str, tuple[str, ...]] = {
     "cumsum": ("at each entry, the sum of the upstream from there on",),
     "getitem": ("the upstream at the places that were taken, 0 elsewhere",),
     "scatter": ("the upstream at the places that it was added to",),
-    "setitem": (
-        "the upstream, 0 where entries were overwritten",
-        "the upstream at the places that were assigned",
-    ),
+    "setitem": ("the upstream, 0 where entries were overwritten", "the upstream at the places that were assigned"),
     "einsum": ("the same products and sums, with the upstream in the place of {x}",),
-    "convolve": (
-        "the upstream, convolved with {y} turned round",
-        "the upstream, convolved with {x} turned round",
-    ),
+    "convolve": ("the upstream, convolved with {y} turned round", "the upstream, convolved with {x} turned round"),
     "cross_last": ("the cross product of {y} and the upstream", "the cross product of the upstream and {x}"),
     "real": ("the upstream, to the real part",),
     "imag": ("the upstream, to the imaginary part",),
@@ -251,16 +244,28 @@ class Derivative:
 
 def derivative(row: Primitive, operand: int, names: Mapping[str, ast.expr], ndims: tuple[int, ...]) -> Derivative:
     """The derivative by one operand of a call, in the names given for ``x``, ``y``..., ``ans``, ``n`` and ``g``."""
-    if row.name in LOCAL and row.form in ("elementwise", "linear") and (formula := LOCAL[row.name][operand]):
+    own = not library(row)  # a user's own function may have the name of another
+    if (
+        not own
+        and row.name in LOCAL
+        and row.form in ("elementwise", "linear")
+        and (formula := LOCAL[row.name][operand])
+    ):
         return Derivative(local=filled(formula, names))
     pulled = MATMUL.get(ndims) if row.name == "matmul" else PULLED.get(row.name)
-    if pulled and (formula := pulled[operand]):
+    if not own and pulled and (formula := pulled[operand]):
         return Derivative(pulled=filled(formula, names))
     spoken = {name: ast.unparse(names[name]) for name in OPERANDS if name in names}
-    told = WORDS.get(row.name, (BY_FORM[row.form],))
+    told = (BY_FORM[row.form],) if own else WORDS.get(row.name, (BY_FORM[row.form],))
     if len(told) == 1:  # the same words for every operand
         return Derivative(words=told[0].format(name=row.name, x=spoken[OPERANDS[operand]]))
     return Derivative(words=told[operand].format(**spoken))
+
+
+def library(row: Primitive) -> bool:
+    """Whether a function is NumPy's, SciPy's, Python's or ours, so that its name says what it does."""
+    home = getattr(row.function, "__module__", None) or "numpy"  # methods of arrays do not say where they come from
+    return home.partition(".")[0] in ("numpy", "scipy", "microgd", "_operator")
 
 
 def filled(formula: str, names: Mapping[str, ast.expr]) -> ast.expr:

@@ -48,20 +48,18 @@ def spot(where: Origin) -> Origin:
 def runs(graph: View) -> Iterator[list[int]]:
     """Operations of one call, in order."""
     run: list[int] = []
-    before = None
+    first = before = None
     for v, vertex in enumerate(graph.vertices):
         if vertex.kind != "operation":
             continue
         here = vertex.where and spot(vertex.where)
-        inside = here is not None and here.code not in graph.outer
-        if run:
-            start = graph.vertices[run[0]].where
-            first = start and spot(start)
-            again = here == first and here != before
-            if not inside or (here and first and here.code is not first.code) or again:
+        if here is not None and here.code in graph.outer:
+            here = None
+        if here is None or first is None or here.code is not first.code or (here == first != before):
+            if run:
                 yield run
-                run = []
-        if inside:
+            run, first = [], here
+        if here is not None:
             run.append(v)
         before = here
     if run:

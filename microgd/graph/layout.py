@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from itertools import pairwise
 
 Point = tuple[float, float]
@@ -55,16 +56,11 @@ def layered(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
     for a, b in edges:
         children[a].add(b)
         parents[b].add(a)
-    waiting = [len(p) for p in parents]
-    ready = [v for v in range(count) if not waiting[v]]
+    order = list(TopologicalSorter(dict(enumerate(parents))).static_order())
     layers = [0] * count
-    for v in ready:  # grows while it is walked
-        for child in children[v]:
-            layers[child] = max(layers[child], layers[v] + 1)
-            waiting[child] -= 1
-            if not waiting[child]:
-                ready.append(child)
-    for v in reversed(ready):
+    for v in order:
+        layers[v] = max((layers[p] + 1 for p in parents[v]), default=0)
+    for v in reversed(order):
         computed = sum(1 for p in parents[v] if parents[p])  # sources come along, or have one line down to all uses
         if children[v] and computed <= len(children[v]):
             layers[v] = min(layers[child] for child in children[v]) - 1

@@ -8,8 +8,10 @@ last. Nothing here is text for people.
 from __future__ import annotations
 
 import ast
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,21 +86,15 @@ class Story:
 
 def steps(graph: View, flows: Sequence[Flow]) -> Iterator[Step]:
     """Contributions gathered by the operation they come through."""
-    count: dict[int, int] = {}
-    for flow in flows:
-        count[flow.source] = count.get(flow.source, 0) + 1
-    totals: dict[int, list[Any]] = {}
-    k = 0
-    while k < len(flows):
-        target, parts = flows[k].target, []
-        upstream = flows[k].upstream
-        while k < len(flows) and flows[k].target == target:
-            flow = flows[k]
-            sums = totals.setdefault(flow.source, [])
-            sums.append(sums[-1] + flow.contribution if sums else flow.contribution)
-            parts.append(part(graph, flow, sums, count[flow.source]))
-            k += 1
-        yield Step(graph.vertices[target], upstream, tuple(parts))
+    count = Counter(flow.source for flow in flows)
+    sums: defaultdict[int, list[Any]] = defaultdict(list)  # so far, by vertex
+    for target, arriving in groupby(flows, lambda flow: flow.target):
+        parts = []
+        for flow in arriving:
+            so_far = sums[flow.source]
+            so_far.append(so_far[-1] + flow.contribution if so_far else flow.contribution)
+            parts.append(part(graph, flow, so_far, count[flow.source]))
+        yield Step(graph.vertices[target], flow.upstream, tuple(parts))
 
 
 def part(graph: View, flow: Flow, sums: list[Any], of: int) -> Part:

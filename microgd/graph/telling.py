@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import html
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -30,16 +31,16 @@ def headline(e: Story) -> str:
 def footnote(e: Story) -> str:
     """What a reader needs to be told of constants without a value."""
     calls = [vertex.call for vertex in e.graph.vertices if vertex.call is not None]
-    unknown = any(isinstance(part, ast.Name) and part.id == UNKNOWN for call in calls for part in ast.walk(call))
+    unknown = any(part is UNKNOWN for call in calls for part in ast.walk(call))
     return (
-        f"{UNKNOWN} is a constant that was not kept, as no derivative needs it; explain(f, *inputs) sees everything"
+        f"{UNKNOWN.id} is a constant that was not kept, as no derivative needs it; explain(f, *inputs) sees everything"
         if unknown
         else ""
     )
 
 
-def by(e: Story, name: str, of: str | None = None) -> str:
-    return f"d {of or e.output}/d {name}"
+def by(e: Story, name: str) -> str:
+    return f"d {e.output}/d {name}"
 
 
 def forward_lines(e: Story, shown: list[Step | Fold]) -> Iterator[tuple[str, str]]:
@@ -52,6 +53,11 @@ def forward_lines(e: Story, shown: list[Step | Fold]) -> Iterator[tuple[str, str
             yield f"{step.what}, from {step.last} to {step.first}", ""
         else:
             yield f"{step.vertex.formula}{equals(step.vertex.value)}", step.vertex.place
+
+
+def numbered(shown: list[Step | Fold]) -> Iterator[tuple[int, Step | Fold]]:
+    """Steps with their numbers, counting those that are left out."""
+    return zip(accumulate(step.steps if isinstance(step, Fold) else 1 for step in shown), shown, strict=True)
 
 
 def equals(value: Any) -> str:
@@ -98,15 +104,9 @@ def text_lines(e: Story) -> Iterator[str]:
     for left, right in forward_lines(e, shown):
         yield from wrapped(f"  {left}" + (f"   ({right})" if right else ""), "    ")
     yield f"\nBackward, from {by(e, e.output)} = {shaped(e.graph.top.gradient)}"
-    number = 0
-    for step in shown:
+    for number, step in numbered(shown):
         yield ""
-        if isinstance(step, Fold):
-            number += step.steps
-            yield from wrapped(str(step), "   ")
-        else:
-            number += 1
-            yield from text_step(e, step, number)
+        yield from wrapped(str(step), "   ") if isinstance(step, Fold) else text_step(e, step, number)
     yield "\nGradient"
     for name, gradient in e.gradients.items():
         yield f"  {by(e, name)} = {shaped(gradient)}"
@@ -168,14 +168,9 @@ def html_parts(e: Story) -> Iterator[str]:
     for left, right in forward_lines(e, shown):
         yield f'<div>{code(left)} <span class="dim">{html.escape(right)}</span></div>'
     yield "</details>"
-    number = 0
-    for step in shown:
-        if isinstance(step, Fold):
-            number += step.steps
-            yield f'<p class="fold">{html.escape(str(step))}</p>'
-        else:
-            number += 1
-            yield html_step(e, step, number)
+    for number, step in numbered(shown):
+        fold = isinstance(step, Fold)
+        yield f'<p class="fold">{html.escape(str(step))}</p>' if fold else html_step(e, step, number)
     rows = [(by(e, name), code(shaped(gradient))) for name, gradient in e.gradients.items()]
     yield f'<div class="step result"><div class="head">Gradient</div>{definitions(rows)}</div>'
     yield f'<p class="dim">{html.escape(footnote(e))}</p></div>'

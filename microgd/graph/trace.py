@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from microgd.core.box import innermost
 from microgd.core.primitive import FREED, LEAF, OPERANDS, Primitive, positional
 from microgd.core.tape import EDGES, NUMBER, ROW, Node
 from microgd.core.tensor import Tensor, differentiable, tensor
 from microgd.core.tree import flatten
-from microgd.core.watch import NUMPY, PACKAGE, Origin, watching
+from microgd.core.watch import LIBRARY, Origin, watching
 from microgd.errors import GraphError, OptionError, ShapeError
-from microgd.transforms.record import Call, Recorder, plain, reached
+from microgd.transforms.record import Call, Recorder, reached
 
 MANY = 100  # entries of a container in which names are looked for
 
@@ -83,7 +84,7 @@ class Frames(Recorder):
         frame: FrameType | None = sys._getframe(1)
         asking = []
         while frame and frame.f_code is not ran.__code__ and id(frame) not in self.frames:
-            if not frame.f_code.co_filename.startswith((PACKAGE, NUMPY)):
+            if not frame.f_code.co_filename.startswith(LIBRARY):
                 asking.append(frame)
             frame = frame.f_back
         depth = self.frames[id(frame)][0] + 1 if frame and id(frame) in self.frames else 0
@@ -135,7 +136,7 @@ def root(out: Any, name: str) -> Node:
     """The node of what a function returned."""
     leaves = [leaf for _, leaf in flatten(out)[0]]
     if len(leaves) != 1:
-        raise ShapeError(f"{name}: expected one output, got {len(leaves)}; wrap it in a function that returns one")
+        raise ShapeError(f"{name}: expected one output, got {len(leaves)}; let it return one")
     if type(leaves[0]) is not Tensor or leaves[0].node is None:
         raise GraphError(
             f"{name}: its output depends on no input that requires a gradient; inputs of integers are constants, so "
@@ -174,7 +175,7 @@ def failed(error: Exception) -> Failure:
     step: TracebackType | None = error.__traceback__
     while step is not None:
         frame = step.tb_frame
-        if not frame.f_code.co_filename.startswith((PACKAGE, NUMPY)):
+        if not frame.f_code.co_filename.startswith(LIBRARY):
             where, given = Origin(frame.f_code, step.tb_lasti, step.tb_lineno), []
         elif where is not None and not given:
             given = [x.node for x in handed(frame.f_locals.values()) if x.node is not None]
@@ -207,7 +208,7 @@ def found(output: Tensor, variables: list[tuple[str, Any]], caller: Origin) -> T
         )
     names, constants, held = known(variables)
     nodes = reached([output.node])
-    made = {output.node[NUMBER]: plain(output)}
+    made = {output.node[NUMBER]: innermost(output)}
     for values in ({**held, **made}, made):  # a leaf may have been moved since: then its old value is not known
         calls = {node[NUMBER]: saved(node, values) for node in nodes}
         agrees = [completed(node, calls[node[NUMBER]], values, variables) for node in nodes if node[ROW] is not LEAF]
@@ -222,11 +223,11 @@ def saved(node: Node, values: dict[int, Any]) -> Call:
     for _, i, *kept in node[EDGES:]:
         for name, value in zip(node[ROW].needs[i], kept, strict=True):
             if name == "ans":
-                values[node[NUMBER]] = plain(value)
+                values[node[NUMBER]] = innermost(value)
             elif name == "xs":
-                call.operands |= {k: plain(x) for k, x in enumerate(value)}
+                call.operands |= {k: innermost(x) for k, x in enumerate(value)}
             elif name in OPERANDS:
-                call.operands[OPERANDS.index(name)] = plain(value)
+                call.operands[OPERANDS.index(name)] = innermost(value)
             elif name != "i" and not name.endswith("_shape"):
                 call.params[name] = value
     for parent, i, *_ in node[EDGES:]:
@@ -252,7 +253,7 @@ def completed(node: Node, call: Call, values: dict[int, Any], variables: list[tu
             values[node[NUMBER]] = call.answer = result
     elif answer is not None and len(missing) == 1 and not missing & set(tracked):
         (k,) = missing
-        candidates = [plain(x) for _, x in variables if isinstance(x, Tensor | np.ndarray)]
+        candidates = [innermost(x) for _, x in variables if isinstance(x, Tensor | np.ndarray)]
         for x in [*candidates, *solved(call, k, answer)]:
             if np.array_equal(again(call, {**call.operands, k: x}), answer):
                 call.operands[k] = x
@@ -332,7 +333,7 @@ def known(variables: Iterable[tuple[str, Any]]) -> tuple[dict[int, str], dict[in
     for name, x in variables:
         if type(x) is Tensor and x.node is not None:
             names.setdefault(x.node[NUMBER], name)
-            values.setdefault(x.node[NUMBER], plain(x))
+            values.setdefault(x.node[NUMBER], innermost(x))
         elif isinstance(x, Tensor | np.ndarray):
-            constants.setdefault(id(plain(x)), name)
+            constants.setdefault(id(innermost(x)), name)
     return names, constants, values

@@ -19,7 +19,7 @@ from microgd.core.primitive import LEAF, OPERANDS, Primitive
 from microgd.core.tape import DTYPE, EDGES, NUMBER, ORIGIN, ROW, SHAPE, Node, conjugate, sweep
 from microgd.core.watch import Origin, Watcher, watching
 from microgd.errors import GraphError, ShapeError
-from microgd.graph.formulas import expression, literal
+from microgd.graph.formulas import expression, library, literal
 from microgd.graph.summary import clipped
 from microgd.graph.trace import Trace
 from microgd.transforms.record import Call
@@ -34,7 +34,7 @@ INFIX: dict[str, ast.operator] = {
     "power": ast.Pow(),
     "matmul": ast.MatMult(),
 }
-UNKNOWN = "const"  # stands for a constant that the tape did not keep
+UNKNOWN = ast.Name("const")  # stands for a constant that the tape did not keep
 INLINE = 40  # an intermediate without a name is written out in the next one up to this length
 
 
@@ -183,7 +183,7 @@ class Builder:
         if k not in call.operands:  # not kept; the line may tell what it was
             if isinstance(source, ast.BinOp) and type(source.op) is type(INFIX.get(call.row.name)):
                 return source.right if k else source.left
-            return ast.Name(UNKNOWN)
+            return UNKNOWN
         x = call.operands[k]
         if call.row.name == "clip" and x is None:
             return expression("-inf" if k == 1 else "inf")
@@ -213,6 +213,8 @@ class Builder:
 def called(call: Call, operands: Sequence[ast.expr]) -> ast.expr:
     """One operation as it would be written."""
     name = call.row.name
+    if not library(call.row):
+        return ast.Call(ast.Name(name), list(operands), [])
     if name in INFIX and len(operands) == 2:
         return ast.BinOp(operands[0], INFIX[name], operands[1])
     if name == "negative":

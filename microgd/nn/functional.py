@@ -18,8 +18,8 @@ from microgd.ops.special import log_loss, log_softmax
 Array = Any  # a tensor, an array or a number
 
 REDUCTIONS = {
-    "mean": lambda losses: np.mean(losses),
-    "sum": lambda losses: np.sum(losses),
+    "mean": np.mean,
+    "sum": np.sum,
     "half_mean": lambda losses: np.mean(losses) / 2,
     "half_sum": lambda losses: np.sum(losses) / 2,
     "none": lambda losses: losses,
@@ -185,6 +185,5 @@ def cross_entropy(logits: Array, labels: Array, reduction: str = "mean", ignore_
         raise OptionError(f"cross_entropy: label {outside[0]} is not one of the {classes} classes, 0 to {classes - 1}")
     if not counted.any():
         raise OptionError(f"cross_entropy: no row counts: of {len(labels)} labels all are ignore_index={ignore_index}")
-    rows = np.arange(len(labels)) if reduction == "none" else np.flatnonzero(counted)
-    losses = -log_softmax(logits, axis=1)[rows, np.where(counted, labels, 0)[rows]]
-    return np.where(counted, losses, 0) if reduction == "none" else reduced(losses, reduction)
+    losses = -log_softmax(logits, axis=1)[np.arange(len(labels)), np.where(counted, labels, 0)]
+    return np.where(counted, losses, 0) if reduction == "none" else reduced(losses[counted], reduction)

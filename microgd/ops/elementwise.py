@@ -55,11 +55,7 @@ def lead(x: Any, y: Any) -> Any:
     return np.where(np.isinf(x) & (x == y), 0, x - y)
 
 
-elementwise(
-    np.logaddexp,
-    lambda g, x, y: g * sigmoid(lead(x, y)),
-    lambda g, x, y: g * sigmoid(lead(y, x)),
-)
+elementwise(np.logaddexp, lambda g, x, y: g * sigmoid(lead(x, y)), lambda g, x, y: g * sigmoid(lead(y, x)))
 elementwise(
     np.logaddexp2,
     lambda g, x, y: g * sigmoid(lead(x, y) * math.log(2)),
@@ -74,15 +70,10 @@ elementwise(np.arcsin, lambda g, x: over(g, np.sqrt((1 - x) * (1 + x))))
 elementwise(np.arccos, lambda g, x: -over(g, np.sqrt((1 - x) * (1 + x))))
 elementwise(np.arctan, lambda g, x: g / (1 + x * x))
 elementwise(
-    np.arctan2,
-    lambda g, x, y: times(g, over(y, x * x + y * y)),
-    lambda g, x, y: -times(g, over(x, x * x + y * y)),
+    np.arctan2, lambda g, x, y: times(g, over(y, x * x + y * y)), lambda g, x, y: -times(g, over(x, x * x + y * y))
 )
 elementwise(
-    np.hypot,
-    lambda g, ans, x: times(g, over(x, ans)),
-    lambda g, ans, y: times(g, over(y, ans)),
-    note="0 at the origin",
+    np.hypot, lambda g, ans, x: times(g, over(x, ans)), lambda g, ans, y: times(g, over(y, ans)), note="0 at the origin"
 )
 elementwise(np.deg2rad, lambda g: g * (np.pi / 180))
 elementwise(np.radians, lambda g: g * (np.pi / 180))
@@ -128,21 +119,13 @@ def bessel(x: Any, order: Any) -> Any:
 
 
 elementwise(np.i0, lambda g, x: times(g, bessel(x, 1)), signature="x", note=REAL)
-elementwise(
-    bessel,
-    lambda g, x, order: times(g, bessel(x, order + 1)),
-    bind=lambda x, order: ((x,), {"order": order}),
-)
+elementwise(bessel, lambda g, x, order: times(g, bessel(x, order + 1)), bind=lambda x, order: ((x,), {"order": order}))
 
 # Complex numbers. Rules are transposes without conjugates (see primitive.py); a real operand takes the real part.
 elementwise(np.real, lambda g: g, signature="val")
 elementwise(np.imag, lambda g: g * -1j, signature="val")
 elementwise(np.conjugate, lambda g: np.conj(g))
-elementwise(
-    np.angle,
-    lambda g, x, deg: times(g, ratio(-180j / math.pi if deg else -1j, x)),
-    signature="z, deg=False",
-)
+elementwise(np.angle, lambda g, x, deg: times(g, ratio(-180j / math.pi if deg else -1j, x)), signature="z, deg=False")
 
 # Kinks: the derivative of |x| at 0 is 0; ties of maximum and minimum share it evenly; clip at a bound is 1.
 elementwise(
@@ -152,10 +135,7 @@ elementwise(
 )
 elementwise(np.fabs, lambda g, x: g * np.sign(x), note="0 at 0")
 elementwise(
-    np.copysign,
-    lambda g, x, y: np.where(np.signbit(y), -g, g) * np.sign(x),
-    lambda g: np.zeros_like(g),
-    note="0 at 0",
+    np.copysign, lambda g, x, y: np.where(np.signbit(y), -g, g) * np.sign(x), lambda g: np.zeros_like(g), note="0 at 0"
 )
 
 
@@ -196,11 +176,7 @@ elementwise(
     note="1 at a bound",
 )
 elementwise(
-    np.where,
-    None,
-    lambda g, x: gate(g, x),
-    lambda g, x: gate(g, np.logical_not(x)),
-    signature="condition, x, y",
+    np.where, None, lambda g, x: gate(g, x), lambda g, x: gate(g, np.logical_not(x)), signature="condition, x, y"
 )
 primitive(np.where).masks = always
 

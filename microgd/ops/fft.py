@@ -54,14 +54,8 @@ linear(np.fft.irfft, irfft_rule, signature="a, n=None, axis=-1, norm=None")
 
 # A Hermitian signal is a real spectrum: the same two transforms with the sides, and so the scaling, exchanged.
 OTHER_SIDE: dict[Any, Any] = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
-composed(
-    np.fft.hfft,
-    lambda a, n=None, axis=-1, norm=None: np.fft.irfft(np.conj(a), n, axis, OTHER_SIDE[norm]),
-)
-composed(
-    np.fft.ihfft,
-    lambda a, n=None, axis=-1, norm=None: np.conj(np.fft.rfft(a, n, axis, OTHER_SIDE[norm])),
-)
+composed(np.fft.hfft, lambda a, n=None, axis=-1, norm=None: np.fft.irfft(np.conj(a), n, axis, OTHER_SIDE[norm]))
+composed(np.fft.ihfft, lambda a, n=None, axis=-1, norm=None: np.conj(np.fft.rfft(a, n, axis, OTHER_SIDE[norm])))
 
 
 def steps(a: Any, s: Any, axes: Any) -> list[tuple[int | None, int]]:

@@ -84,11 +84,7 @@ def by_condition(index: Any, *_: Any) -> bool:
 
 
 primitive(operator.getitem).masks = by_condition
-linear(
-    scatter,
-    lambda g, index: g[index],
-    bind=lambda g, index, shape: ((g,), {"index": index, "shape": shape}),
-)
+linear(scatter, lambda g, index: g[index], bind=lambda g, index, shape: ((g,), {"index": index, "shape": shape}))
 linear(
     operator.setitem,
     lambda g, index: call_assign(g, index),

@@ -1,6 +1,7 @@
 """Products of arrays. All are linear in each operand; matmul and einsum carry the rest."""
 
 import math
+from string import ascii_letters, ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def explicit(subscripts: Any, ndims: Any) -> Any:
     """Einstein notation with every letter written out: a term per operand, and the output's."""
     inputs, arrow, output = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
-    spare = [c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkjihgfedcba" if c not in subscripts]
+    spare = [c for c in ascii_letters[::-1] if c not in subscripts]
     hidden = [
         ndim - len(term.replace("...", "")) if "..." in term else 0 for term, ndim in zip(terms, ndims, strict=True)
     ]
@@ -118,7 +119,7 @@ def einsum_rule(g: Any, i: Any, xs: Any, subscripts: Any, optimize: Any) -> Any:
     operands = [(output, g)] + [(term, x) for k, (term, x) in enumerate(zip(terms, xs, strict=True)) if k != i]
     used = set("".join(term for term, _ in operands))
     lengths = dict(sorted((c, n) for term, x in operands for c, n in zip(term, np.shape(x), strict=True)))
-    spare = iter(c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in used | set(terms[i]))
+    spare = iter(c for c in ascii_letters if c not in used | set(terms[i]))
     for letter, n in zip(terms[i], shape, strict=True):
         if n == 1:
             continue
@@ -139,7 +140,7 @@ def bind_einsum(*args: Any, optimize: Any = False) -> tuple[tuple[Any, ...], dic
     """Both call forms of np.einsum: subscripts first, or operands each followed by a list of axis numbers."""
     if isinstance(args[0], str):
         return tuple(args[1:]), {"subscripts": args[0], "optimize": optimize}
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # in the order in which outputs are sorted
+    letters = ascii_uppercase + ascii_lowercase  # in the order in which outputs are sorted
 
     def spell(axes: Any) -> str:
         return "".join("..." if k is ... else letters[k] for k in axes)

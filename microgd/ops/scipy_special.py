@@ -152,9 +152,7 @@ def inverse_boxcox_slope(g: Any, ans: Any, y: Any) -> Any:
 
 elementwise(sp.boxcox, lambda g, x, y: times(g, x ** (y - 1)), lambda g, x, y: times(g, boxcox_slope(np.log(x), y)))
 elementwise(
-    sp.boxcox1p,
-    lambda g, x, y: times(g, (1 + x) ** (y - 1)),
-    lambda g, x, y: times(g, boxcox_slope(np.log1p(x), y)),
+    sp.boxcox1p, lambda g, x, y: times(g, (1 + x) ** (y - 1)), lambda g, x, y: times(g, boxcox_slope(np.log1p(x), y))
 )
 elementwise(sp.powm1, power_base, lambda g, ans, x: times(g, times(ans + 1, np.log(x))))
 elementwise(sp.exprel, lambda g, x: times(g, exprel_slope(x)))

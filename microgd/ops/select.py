@@ -37,13 +37,7 @@ def gather_back(g: Any, index: Any, length: Any) -> Any:
     return scatter(g, places(index, g.ndim - 1), (*g.shape[:-1], length))
 
 
-bilinear(
-    gather,
-    lambda g, x_shape, y: gather_back(g, y, x_shape[-1]),
-    None,
-    signature="x, index",
-    batch="stack",
-)
+bilinear(gather, lambda g, x_shape, y: gather_back(g, y, x_shape[-1]), None, signature="x, index", batch="stack")
 bilinear(gather_back, lambda g, y: gather(g, y), None, signature="g, index, length", batch="stack")
 
 

@@ -66,16 +66,10 @@ linear(
 )
 linear(np.squeeze, lambda g, x_shape: g.reshape(x_shape), signature="a, axis=None")
 linear(np.expand_dims, lambda g, x_shape: g.reshape(x_shape), signature="a, axis")
-linear(
-    np.transpose,
-    lambda g, axes: np.transpose(g, None if axes is None else inverse(axes)),
-    signature="a, axes=None",
-)
+linear(np.transpose, lambda g, axes: np.transpose(g, None if axes is None else inverse(axes)), signature="a, axes=None")
 linear(np.swapaxes, lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2), signature="a, axis1, axis2")
 linear(
-    np.moveaxis,
-    lambda g, source, destination: np.moveaxis(g, destination, source),
-    signature="a, source, destination",
+    np.moveaxis, lambda g, source, destination: np.moveaxis(g, destination, source), signature="a, source, destination"
 )
 composed(np.matrix_transpose, lambda x: np.swapaxes(x, -1, -2))
 linear(np.broadcast_to, lambda g: g, signature="array, shape")
@@ -92,10 +86,7 @@ flat(as_integers)
 elementwise(
     np.ndarray.astype,
     lambda g: g,
-    bind=lambda a, dtype: (
-        (a if np.issubdtype(dtype, np.inexact) else as_integers(a, dtype=dtype),),
-        {"dtype": dtype},
-    ),
+    bind=lambda a, dtype: ((a if np.issubdtype(dtype, np.inexact) else as_integers(a, dtype=dtype),), {"dtype": dtype}),
     forward=lambda a, dtype: a.astype(dtype),
 )
 composed(np.astype, lambda x, dtype, /, *, copy=True: x.astype(dtype))

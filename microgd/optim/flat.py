@@ -109,16 +109,15 @@ class Flat:
         return g
 
     def blocks(self, gradients: list[Any]) -> Iterator[tuple[slice, Any, int]]:
-        """Count a step for every parameter with a gradient, and cut the work into (part of the buffer, gradient, step).
+        """The work of a step, cut into (part of the buffer, gradient, number of the step).
 
-        Neighbours with small gradients and the same count are gathered, so that they share blocks.
+        Neighbours with small gradients and the same number are gathered, so that they share blocks.
         """
         runs: list[tuple[slice, Any, int]] = []
         for k, (part, g) in enumerate(zip(self.parts, gradients, strict=True)):
             if g is None:
                 continue
-            self.steps[k] += 1
-            step = self.steps[k]
+            step = self.steps[k] + 1
             if g.size < BLOCK:
                 self.gathered[part] = g
                 last = runs[-1] if runs else None
@@ -135,7 +134,9 @@ class Flat:
                 yield slice(start, stop), g[start - offset : stop - offset], step
 
     def publish(self, gradients: list[Any]) -> None:
-        """Hand out the scalars that moved; arrays are views and have moved already."""
+        """Count the step of every parameter that moved, and hand out scalars; arrays are views and have moved already."""
         for k, g in enumerate(gradients):
-            if g is not None and not self.params[k].shape:
-                self.hold(k)
+            if g is not None:
+                self.steps[k] += 1
+                if not self.params[k].shape:
+                    self.hold(k)

@@ -111,13 +111,7 @@ class Momentum(SGD):
     """
 
     def __init__(
-        self,
-        params: Any,
-        lr: float = 1e-3,
-        momentum: float = 0.9,
-        weight_decay: float = 0.0,
-        *,
-        maximize: bool = False,
+        self, params: Any, lr: float = 1e-3, momentum: float = 0.9, weight_decay: float = 0.0, *, maximize: bool = False
     ) -> None:
         super().__init__(params, lr, momentum, weight_decay=weight_decay, maximize=maximize)
 
@@ -141,13 +135,7 @@ class Nesterov(SGD):
     """
 
     def __init__(
-        self,
-        params: Any,
-        lr: float = 1e-3,
-        momentum: float = 0.9,
-        weight_decay: float = 0.0,
-        *,
-        maximize: bool = False,
+        self, params: Any, lr: float = 1e-3, momentum: float = 0.9, weight_decay: float = 0.0, *, maximize: bool = False
     ) -> None:
         super().__init__(params, lr, momentum, weight_decay=weight_decay, nesterov=True, maximize=maximize)
 

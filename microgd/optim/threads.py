@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from threading import Thread
 from typing import Any
 
 
@@ -20,21 +20,30 @@ def processors() -> int:
 
 
 def spread(work: Callable[[Any], None], pieces: list[Any], share: int) -> None:
-    """``work(piece)`` for every piece, on as many threads as have at least ``share`` pieces each.
+    """``work(piece)`` for every piece, on as many threads as have ``share`` pieces each; whoever is free takes the next.
 
-    Raises what the work raises, after all threads have stopped.
+    Where no thread can be started, the caller does the work alone. Raises what the work raises, after all have stopped.
     """
-    threads = max(min(len(pieces) // share, processors()), 1)
+    waiting = iter(pieces)
+    errors: list[BaseException] = []
 
-    def run(k: int) -> None:
-        for piece in pieces[k * len(pieces) // threads : (k + 1) * len(pieces) // threads]:
-            work(piece)
+    def run() -> None:
+        try:
+            for piece in waiting:
+                work(piece)
+        except BaseException as error:
+            errors.append(error)
 
-    if threads == 1:
-        run(0)
-        return
-    with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(copy_context().run, run, k) for k in range(1, threads)]
-        run(0)
-    for other in others:
-        other.result()
+    helpers: list[Thread] = []
+    try:
+        for _ in range(min(len(pieces) // share, processors()) - 1):
+            helper = Thread(target=copy_context().run, args=(run,))
+            helper.start()
+            helpers.append(helper)
+    except RuntimeError:  # the system gives no more, or the program is ending
+        pass
+    run()
+    for helper in helpers:
+        helper.join()
+    if errors:
+        raise errors[0]

@@ -8,7 +8,7 @@ Losses: mean squared error, or log loss, plus ``l2`` times the squared coefficie
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from microgd import optim
 from microgd.core.tensor import tensor
 from microgd.errors import DataError, DivergenceError, OptionError
 from microgd.nn.functional import binary_cross_entropy_with_logits, mse_loss
-from microgd.ops.special import sigmoid
 from microgd.train.loop import History, fit
 from microgd.train.metrics import classification_scores, r2_score
 
@@ -68,10 +67,6 @@ class Model:
         """The target for every row, shape (m,): numbers, or one of the two classes."""
         scores = self.scores(inputs)
         return np.asarray(self.classes)[(scores > 0).astype(int)] if self.kind == "logistic" else scores
-
-    def as_dict(self) -> dict[str, Any]:
-        """For ``save``; ``Model(**d)`` makes it again."""
-        return asdict(self)
 
 
 @dataclass
@@ -266,8 +261,3 @@ def descend(
         return total / len(x) + settings.l2 * slopes**2
 
     return Fitted(model, history, rate, metrics, best, followed, Walk(walked, minimum, surface))
-
-
-def probability(scores: Array) -> Array:
-    """The probability of the second class."""
-    return sigmoid(scores)

@@ -13,6 +13,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from functools import wraps
+from string import ascii_letters
 from types import EllipsisType, NoneType
 from typing import Any, NoReturn, Self
 
@@ -151,12 +152,7 @@ def by_loop(row: Primitive, values: list[Any], batched: list[bool], params: Para
     return np.stack(answers)
 
 
-BY_KIND: dict[str, Callable[..., Array]] = {
-    "entries": by_entries,
-    "axis": by_axis,
-    "stack": by_stack,
-    "loop": by_loop,
-}
+BY_KIND: dict[str, Callable[..., Array]] = {"entries": by_entries, "axis": by_axis, "stack": by_stack, "loop": by_loop}
 
 
 def further(axis: Any, rank: int) -> Any:
@@ -194,7 +190,7 @@ def matmul(row: Primitive, values: list[Any], batched: list[bool], params: Param
 def einsum(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
     """One more letter, on the batched operands and on the output."""
     terms, output = explicit(params["subscripts"], [x.ndim - own for x, own in zip(values, batched, strict=True)])
-    letter = next(c for c in "zyxwvutsrqponmlkjihgfedcbaZYXWVUTSRQPONMLKJIHGFEDCBA" if c not in "".join(terms))
+    letter = next(c for c in ascii_letters if c not in "".join(terms))
     terms = [letter + term if own else term for term, own in zip(terms, batched, strict=True)]
     return dispatch(row, tuple(values), {**params, "subscripts": ",".join(terms) + "->" + letter + output})
 
@@ -241,8 +237,7 @@ def setitem(row: Primitive, values: list[Any], batched: list[bool], params: Para
 
 
 def reshape(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
-    (x,), shape = values, params["shape"]
-    shape = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+    (x,), shape = values, np.atleast_1d(params["shape"]).tolist()
     if -1 in shape and math.prod(shape):
         shape = tuple([-math.prod(x.shape[1:]) // math.prod(shape) if n == -1 else n for n in shape])
     return dispatch(row, (x,), {**params, "shape": (len(x), *shape)})
@@ -276,8 +271,7 @@ def swap(row: Primitive, values: list[Any], batched: list[bool], params: Params)
 
 
 def broadcast_to(row: Primitive, values: list[Any], batched: list[bool], params: Params) -> Array:
-    (x,), shape = values, params["shape"]
-    shape = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+    (x,), shape = values, np.atleast_1d(params["shape"]).tolist()
     return np.broadcast_to(x.reshape((len(x), *[1] * (len(shape) - x.ndim + 1), *x.shape[1:])), (len(x), *shape))
 
 
@@ -413,7 +407,7 @@ def examples(x: Any, axis: int, path: str) -> int:
 
 
 def array_of(x: Any) -> Array:
-    return x if isinstance(x, Box) or hasattr(x, "__array_function__") else np.asarray(x)
+    return x if hasattr(x, "__array_function__") else np.asarray(x)
 
 
 def spread_axes(axes: Any, tree: Any, name: str) -> list[Any]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from microgd.core.box import Box, call, dispatching
 from microgd.core.primitive import general
-from microgd.core.tape import cast
+from microgd.core.tape import cast, conjugate
 from microgd.core.tensor import differentiable
 from microgd.core.tree import flatten
 from microgd.transforms.reverse import vjp
@@ -89,9 +89,8 @@ class Segment:
         """That of operand ``i``. One second run serves all operands, which ask one after the other."""
         if g is not self.seen or i not in self.cotangents:
             self.seen = g
-            self.cotangents = dict(enumerate(vjp(self.packed, *xs)[1](np.conj(g) if g.dtype.kind == "c" else g)))
-        found = self.cotangents.pop(i)
-        return np.conj(found) if found.dtype.kind == "c" else found
+            self.cotangents = dict(enumerate(vjp(self.packed, *xs)[1](conjugate(g))))
+        return conjugate(self.cotangents.pop(i))
 
 
 @dispatching

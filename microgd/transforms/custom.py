@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 
 from microgd.core import primitive as table
-from microgd.core.box import Box, dispatching
+from microgd.core.box import dispatching
 from microgd.errors import GraphError, OptionError
 
 Rules = Callable[..., Any] | Sequence[Callable[..., Any] | None]
@@ -63,7 +63,7 @@ def primitive(
 
     def as_array(*args: Any, **kwargs: Any) -> Any:
         out = forward(*args, **kwargs)
-        return out if isinstance(out, Box) or hasattr(out, "__array_function__") else np.asarray(out)[()]
+        return out if hasattr(out, "__array_function__") else np.asarray(out)[()]
 
     function = dispatching(forward)
     if batch not in get_args(table.Batching):

@@ -172,9 +172,7 @@ def owned(x: Any, others: list[Any]) -> Any:
 
 def dual(x: Any, t: Any, level: float, path: str) -> Dual:
     """One input with its tangent."""
-    value, tangent = (
-        a if isinstance(a, Box) or hasattr(a, "__array_function__") else np.asarray(a)[()] for a in (x, t)
-    )
+    value, tangent = (a if hasattr(a, "__array_function__") else np.asarray(a)[()] for a in (x, t))
     if not differentiable(value):
         raise DtypeError(
             f"argument {path}: expected floating-point numbers, got {value.dtype}; convert with dtype=float"

@@ -18,7 +18,7 @@ from microgd.core.tree import flatten, leaves_of
 from microgd.errors import DtypeError, OptionError, ShapeError
 from microgd.transforms.batch import vmap
 from microgd.transforms.forward import jvp
-from microgd.transforms.reverse import check_positions, grad, positions, vjp
+from microgd.transforms.reverse import check_positions, chosen_only, grad, positions, vjp
 
 Array = Any
 Mode = Literal["forward", "reverse"]
@@ -54,12 +54,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: Mode
         check_positions(numbers, args, "jacobian")
         primals = tuple(args[n] for n in numbers)
 
-        def of_primals(*chosen: Any) -> Any:
-            given = list(args)
-            for n, x in zip(numbers, chosen, strict=True):
-                given[n] = x
-            return f(*given, **kwargs)
-
+        of_primals = chosen_only(f, numbers, args, kwargs)
         inputs, build = flatten(primals)
 
         def columns() -> tuple[Any, Any]:
@@ -70,7 +65,9 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: Mode
         out, other = columns() if forward else vjp(of_primals, *primals)
         outputs, build_out = flatten(out)
         if not inputs or not outputs:
-            raise ShapeError(f"jacobian: expected arrays in and out, got {len(inputs)} and {len(outputs)}")
+            raise ShapeError(
+                f"jacobian: expected arrays in and out, got {len(inputs)} and {len(outputs)}; is a return missing?"
+            )
         (ins, from_complex), (outs, to_complex) = kinds(inputs), kinds(outputs)
         if from_complex and outs - to_complex:
             raise DtypeError(

@@ -7,10 +7,11 @@ it off.
 
 from __future__ import annotations
 
-from microgd.core.tape import EDGES, GRAD, NUMBER, Node, NotKept
+from microgd.core.tape import GRAD, NotKept
 from microgd.core.tensor import Tensor
 from microgd.core.watch import last_cuts
 from microgd.errors import GraphError
+from microgd.transforms.record import reached
 
 
 def why_no_grad(parameter: Tensor) -> str:
@@ -40,7 +41,7 @@ def why_no_grad(parameter: Tensor) -> str:
         return "no gradient: this tensor is not a leaf; call t.retain_grad() before backward() to keep its gradient"
     if node[GRAD] is not None:
         return "it has a gradient"
-    cuts = last_cuts()
+    cuts = last_cuts.get()
     if cuts is None:
         return (
             "no gradient, and nothing was recorded: run the forward pass inside `with mg.record_lines():` and ask again"
@@ -48,24 +49,10 @@ def why_no_grad(parameter: Tensor) -> str:
     found = dict.fromkeys(
         f"{how} took it out of the graph" + (f" at {where.place}: {where.text}" if where else "")
         for cut, how, where in cuts
-        if depends(cut, node)
+        if any(older is node for older in reached([cut]))
     )
     if found:
         return "no gradient: the value was used, but " + "; and ".join(found)
     return (
         "no gradient: nothing that backward() walked over was computed from this tensor; is it used in the loss at all?"
     )
-
-
-def depends(node: Node, on: Node) -> bool:
-    """Whether the value of one node was computed from that of another."""
-    seen, stack = set(), [node]
-    while stack:
-        node = stack.pop()
-        if node is on:
-            return True
-        for edge in node[EDGES:]:
-            if edge[0][NUMBER] not in seen:
-                seen.add(edge[0][NUMBER])
-                stack.append(edge[0])
-    return False

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from microgd.core.box import innermost
 from microgd.core.primitive import Primitive
 from microgd.core.tape import EDGES, NUMBER, Node, next_number
-from microgd.core.tensor import Tensor
 from microgd.core.watch import Watcher
 
 
@@ -34,14 +34,9 @@ class Recorder(Watcher):
 
     def forward(self, row: Any, operands: Any, params: dict[str, Any], answer: Any) -> None:
         """Note one operation: its node, if it gets one, is made right after this and takes the next number."""
-        self.calls[next_number() + 1] = Call(row, {k: plain(x) for k, x in enumerate(operands)}, params, plain(answer))
-
-
-def plain(x: Any) -> Any:
-    """The array inside however many tensors."""
-    while isinstance(x, Tensor):
-        x = x.value
-    return x
+        self.calls[next_number() + 1] = Call(
+            row, {k: innermost(x) for k, x in enumerate(operands)}, params, innermost(answer)
+        )
 
 
 def reached(roots: Iterable[Node | None]) -> list[Node]:

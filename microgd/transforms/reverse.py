@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -93,12 +94,16 @@ def value_and_grad(
         name = getattr(f, "__name__", "f")
         check_positions(numbers, args, f"grad of {name}")
 
+        of_chosen = chosen_only(f, numbers, args, kwargs)
+
         def loss(*chosen: Any) -> tuple[Any, Any]:
-            given = list(args)
-            for n, x in zip(numbers, chosen, strict=True):
-                given[n] = x
-            out = f(*given, **kwargs)
+            out = of_chosen(*chosen)
             out, extra = out if has_aux else (out, None)
+            if not hasattr(out, "dtype") and (not isinstance(out, Number) or isinstance(out, bool)):
+                raise GraphError(
+                    f"grad of {name}: expected a number, the function returned {type(out).__name__}; is a return "
+                    f"missing? Of several results, pick one, or return (loss, the rest) with has_aux=True."
+                )
             if np.shape(out) != ():
                 raise GraphError(
                     f"grad of {name}: expected a scalar output, got shape {np.shape(out)}; reduce it (np.sum, "
@@ -122,6 +127,18 @@ def positions(argnums: Any) -> tuple[tuple[int, ...], bool]:
     return ((int(argnums),) if alone else tuple(argnums)), alone
 
 
+def chosen_only(f: Callable[..., Any], numbers: tuple[int, ...], args: Any, kwargs: Any) -> Callable[..., Any]:
+    """``f`` as a function of the chosen arguments alone."""
+
+    def of_chosen(*chosen: Any) -> Any:
+        given = list(args)
+        for n, x in zip(numbers, chosen, strict=True):
+            given[n] = x
+        return f(*given, **kwargs)
+
+    return of_chosen
+
+
 def check_positions(numbers: tuple[int, ...], args: tuple[Any, ...], what: str) -> None:
     if any(not -len(args) <= n < len(args) for n in numbers):
         raise OptionError(f"{what}: argnums={numbers}, but it was called with {len(args)} positional arguments")
@@ -139,6 +156,7 @@ def linearized(
     entries, build = flatten(primals)
     with new_level() as level:
         boxes = [boxed(x, level, path) for path, x in entries]
+        inputs = [(box.node[NUMBER], box.value) for box in boxes if box.node]  # f may assign to what it is given
         out, extra = tree_map(lambda x: own(x, level), f(*build(boxes)))
     out_entries, build_out = flatten(out)
     outs = [x for _, x in out_entries]
@@ -153,11 +171,7 @@ def linearized(
                 roots.append((out.node, conjugate(g if isinstance(g, Box) else np.asarray(g, dtype=out.dtype)[()])))
         seeds = [g for _, g in roots]
         found = {node[NUMBER]: g for node, g in unshared(sweep(roots, retain), *seeds)}
-        numbers = [box.node[NUMBER] for box in boxes if box.node]
-        gradients = [
-            conjugate(found[n]) if n in found else np.zeros_like(box.value)
-            for n, box in zip(numbers, boxes, strict=True)
-        ]
+        gradients = [conjugate(found[number]) if number in found else np.zeros_like(value) for number, value in inputs]
         return build(gradients)  # type: ignore[no-any-return]
 
     def lowered(x: Any) -> Any:
@@ -180,7 +194,7 @@ def of_level(x: Any, level: float) -> bool:
 
 def boxed(x: Any, level: float, path: str) -> Tensor:
     """A fresh leaf around one input."""
-    value = x if isinstance(x, Box) or hasattr(x, "__array_function__") else np.asarray(x)[()]
+    value = x if hasattr(x, "__array_function__") else np.asarray(x)[()]
     try:
         return handle(value, leaf_node(value), level)
     except DtypeError as error:

@@ -20,6 +20,7 @@ from microgd.check.mutants.problem import Problem, draw, problems, program
 __all__ = ["LOSSES", "OPERATIONS", "PLAIN", "Problem", "Score", "Task", "diagnose", "score", "tasks"]
 
 LOSSES, OPERATIONS = problems("losses"), problems("operations")
+Wrapper = Callable[[Callable[..., Any]], Callable[..., Any]]
 PLAIN = ("sign", "factor", "mean for sum", "ignores upstream", "upstream not multiplied")
 
 
@@ -52,7 +53,8 @@ class Task:
     def claimed(self) -> Callable[..., Any]:
         """The derivative of the one input, with a memory of its own."""
         parameters = [*(["g"] if self.upstream else []), *self.problem.inputs]
-        return HABITS[self.habit](program(self.problem.name, parameters, f"{self.problem.given}; {self.formula}"))
+        claim = program(self.problem.name, parameters, f"{self.problem.given}; {self.formula}")
+        return HABITS[self.habit][1](claim) if self.habit else claim
 
     def inputs(self, seed: int) -> tuple[Any, ...]:
         rng = np.random.default_rng([seed, *self.problem.name.encode()])
@@ -99,26 +101,20 @@ def noisy(claim: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *inputs: claim(*inputs) * rng.uniform(0.9, 1.1)
 
 
-HABITS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
-    "": lambda claim: claim,
-    "from the call before": previous,
-    "from the first call": kept,
-    "times a random number": noisy,
-    "in single precision": lambda claim: lambda *inputs: np.asarray(claim(*inputs), np.float32)[()],
-    "in whole numbers": lambda claim: lambda *inputs: np.asarray(claim(*inputs)).astype(int)[()],
-    "with an axis too many": lambda claim: lambda *inputs: np.asarray(claim(*inputs))[None],
-    "with ones for g": lambda claim: lambda g, *inputs: claim(np.ones_like(g), *inputs),
-    "over zero": lambda claim: lambda *inputs: claim(*inputs) / np.zeros(()),
-}
-CAUSE_OF_HABIT = {
-    "from the call before": "stale",
-    "from the first call": "stale",
-    "times a random number": "nondeterministic",
-    "in single precision": "dtype",
-    "in whole numbers": "dtype",
-    "with an axis too many": "shape",
-    "with ones for g": "ignores upstream",
-    "over zero": "not finite",
+def after(change: Callable[[Any], Any]) -> Wrapper:
+    """Changes the value before it is returned."""
+    return lambda claim: lambda *inputs: change(np.asarray(claim(*inputs)))[()]
+
+
+HABITS: dict[str, tuple[str, Wrapper]] = {  # what it is called by a checker, and how it comes about
+    "from the call before": ("stale", previous),
+    "from the first call": ("stale", kept),
+    "times a random number": ("nondeterministic", noisy),
+    "in single precision": ("dtype", after(lambda value: value.astype(np.float32))),
+    "in whole numbers": ("dtype", after(lambda value: value.astype(int))),
+    "with an axis too many": ("shape", after(lambda value: value[None])),
+    "with ones for g": ("ignores upstream", lambda claim: lambda g, *inputs: claim(np.ones_like(g), *inputs)),
+    "over zero": ("not finite", after(lambda value: value / np.zeros(()))),
 }
 CARRIERS = (
     "power",
@@ -142,7 +138,7 @@ def tasks() -> Iterator[Task]:
                 wrong = [*problem.wrong.get(name, []), ("sign", f"-({forms[0]})")]
                 for causes, form in wrong:
                     yield Task(problem, index, form, tuple(causes.split("|")), upstream)
-                for habit, cause in CAUSE_OF_HABIT.items():
+                for habit, (cause, _) in HABITS.items():
                     if upstream if cause == "ignores upstream" else problem.name in CARRIERS:
                         yield Task(problem, index, forms[0], (cause,), upstream, habit)
 
