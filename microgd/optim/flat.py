@@ -134,7 +134,7 @@ class Flat:
                 yield slice(start, stop), g[start - offset : stop - offset], step
 
     def publish(self, gradients: list[Any]) -> None:
-        """Count the step of every parameter that moved, and hand out scalars; arrays are views and have moved already."""
+        """Count the steps that were made, and hand out scalars; arrays are views and have moved already."""
         for k, g in enumerate(gradients):
             if g is not None:
                 self.steps[k] += 1

@@ -20,7 +20,7 @@ def processors() -> int:
 
 
 def spread(work: Callable[[Any], None], pieces: list[Any], share: int) -> None:
-    """``work(piece)`` for every piece, on as many threads as have ``share`` pieces each; whoever is free takes the next.
+    """``work(piece)`` for every piece, on as many threads as have ``share`` pieces each; who is free takes the next.
 
     Where no thread can be started, the caller does the work alone. Raises what the work raises, after all have stopped.
     """
