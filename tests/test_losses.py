@@ -227,6 +227,22 @@ class TestExtremes:
         np.testing.assert_array_equal(gradient, [[-0.5, 0.5], [0, 0]])
 
 
+class TestKindsOfNumbers:
+    @pytest.mark.parametrize("dtype", [np.uint8, np.int8, bool])
+    def test_whole_numbers_do_not_wrap_around(self, dtype):
+        f, y = np.array([0, 100], dtype), np.array([100, 0], dtype)
+        wide = f.astype(float), y.astype(float)
+        for loss in (mse_loss, l1_loss, lp_loss):
+            assert loss(f, y) == loss(*wide)
+
+    def test_complex_errors_have_a_modulus(self):
+        f, y = np.array([1j, 2 + 1j]), np.array([0j, 2 - 1j])
+        assert mse_loss(f, y) == lp_loss(f, y) == 2.5
+        z = mg.tensor(f, requires_grad=True)
+        mse_loss(z, y).backward()
+        np.testing.assert_allclose(z.grad, f - y)
+
+
 class TestRefusals:
     @elementwise
     @pytest.mark.parametrize(

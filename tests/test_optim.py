@@ -404,6 +404,24 @@ class TestState:
         for name, array in optimizer.state_dict()["state"][0].items():
             np.testing.assert_array_equal(array, before["state"][0][name])
 
+    @pytest.mark.parametrize("option", [0.0, 0.9])
+    def test_state_of_an_option_that_is_off_is_kept_and_that_of_another_run_is_not(self, option):
+        def steps(optimizer, p, momenta):
+            for momentum in momenta:
+                optimizer.param_groups[0]["momentum"] = momentum
+                p.grad = np.array(1.0)
+                optimizer.step()
+
+        p, q = leaf(0.0), leaf(0.0)
+        one, other = SGD([p], lr=1.0), SGD([q], lr=1.0)
+        steps(one, p, [0.9, option])
+        steps(other, q, [0.9] * 5)
+        q.data = p.data
+        other.load_state_dict(one.state_dict())
+        steps(one, p, [0.9])
+        steps(other, q, [0.9])
+        assert p.item() == q.item()
+
     def test_options_may_be_switched_on_later(self):
         """By hand, or by a saved group: the state that the rule needs now starts when it is needed."""
         p, q = leaf([1.0]), leaf([1.0])

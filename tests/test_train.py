@@ -141,6 +141,18 @@ class TestMetrics:
         assert r2_score(y, y) == 1.0
         assert r2_score(np.full(20, y.mean()), y) == pytest.approx(0.0)
         assert r2_score(-y, y) < 0
+        assert [r2_score(f, [3.0, 3.0]) for f in ([3.0, 3.0], [1.0, 2.0])] == [1.0, 0.0]
+        whole = np.array([16, 2, 3], np.uint8)
+        assert r2_score(whole, whole - 2) == r2_score(whole.astype(float), whole - 2.0)
+
+    def test_refusals(self):
+        with pytest.raises(ShapeError, match="r2_score: prediction has shape"):
+            r2_score(np.ones((3, 1)), np.ones(3))
+        with pytest.raises(ShapeError, match="classification_scores"):
+            classification_scores([1], [0, 1, 0])
+        for labels in ([1, 2], [-1, 1], [0.2, 0.9], [0, np.nan]):
+            with pytest.raises(OptionError, match="expected labels 0 and 1"):
+                classification_scores(labels, [0, 1])
 
 
 leaves = st.one_of(

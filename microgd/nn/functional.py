@@ -34,8 +34,11 @@ def reduced(losses: Array, reduction: str) -> Array:
 
 
 def matched(name: str, prediction: Array, target: Array) -> tuple[Array, Array]:
-    """Both as arrays or tensors, once their shapes are the same."""
+    """Both as arrays or tensors, once their shapes are the same; of whole numbers, whose differences may not fit into
+    their type, as floats."""
     prediction, target = (x if isinstance(x, Box) else np.asarray(x) for x in (prediction, target))
+    if prediction.dtype.kind in "biu" and target.dtype.kind in "biu":
+        prediction = prediction.astype(float)
     if prediction.shape != target.shape:
         a, b = prediction.shape, target.shape
         advice = "reshape one of them"
@@ -54,7 +57,7 @@ def zero_or_one(name: str, target: Array) -> None:
 
 
 def mse_loss(prediction: Array, target: Array, reduction: str = "mean") -> Array:
-    """Squared error, (prediction - target)^2: the area of the square on each error.
+    """Squared error, (prediction - target)^2: the area of the square on each error. Of complex numbers |error|^2.
 
     Args:
         prediction, target: of the same shape.
@@ -69,7 +72,7 @@ def mse_loss(prediction: Array, target: Array, reduction: str = "mean") -> Array
     """
     prediction, target = matched("mse_loss", prediction, target)
     error = prediction - target
-    return reduced(error * error, reduction)
+    return reduced(np.real(error * np.conj(error)) if error.dtype.kind == "c" else error * error, reduction)
 
 
 def l1_loss(prediction: Array, target: Array, reduction: str = "mean") -> Array:
@@ -104,7 +107,8 @@ def lp_loss(prediction: Array, target: Array, p: float = 2.0, reduction: str = "
         raise OptionError(f"lp_loss: p must be at least 1 and finite, got {p!r}")
     prediction, target = matched("lp_loss", prediction, target)
     error = prediction - target
-    return reduced((error if p % 2 == 0 else np.abs(error)) ** float(p), reduction)  # even powers have no kink
+    smooth = p % 2 == 0 and error.dtype.kind != "c"  # even powers have no kink
+    return reduced((error if smooth else np.abs(error)) ** float(p), reduction)
 
 
 def binary_cross_entropy(prediction: Array, target: Array, reduction: str = "mean") -> Array:

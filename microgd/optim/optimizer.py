@@ -197,8 +197,7 @@ class Optimizer:
         for index, (group, flat, k) in enumerate(self.places()):
             if flat.steps[k]:
                 shape, part = flat.params[k].shape, flat.parts[k]
-                names = self.initial_state(group)
-                arrays = {name: flat.state[name][part].reshape(shape).copy()[()] for name in names}
+                arrays = {name: array[part].reshape(shape).copy()[()] for name, array in flat.state.items()}
                 state[index] = {"step": flat.steps[k], **arrays}
         groups, first = [], 0
         for group in self.param_groups:
@@ -234,25 +233,27 @@ class Optimizer:
         saved_groups = [group for group in groups for _ in group["params"]]
         for index, saved in state.items():
             self.match(saved, self.initial_state(saved_groups[index]), *places[index][1:])
-        for group, saved_group in zip(self.param_groups, groups, strict=True):
+        for group, flats, saved_group in zip(self.param_groups, self.flats, groups, strict=True):
             group.update({name: value for name, value in saved_group.items() if name != "params"})
+            for flat in flats:
+                flat.state = {}
         for index, (group, flat, k) in enumerate(places):
-            initial = self.initial_state(group)
-            flat.keep(initial)
-            saved = {"step": 0, **initial, **state.get(index, {})}
-            flat.steps[k] = int(saved["step"])
-            for name in initial:
-                flat.state[name][flat.parts[k]] = np.reshape(saved[name], -1)
+            saved = {"step": 0, **state.get(index, {})}
+            flat.steps[k] = int(saved.pop("step"))
+            flat.keep({**dict.fromkeys(saved, 0.0), **self.initial_state(group)})
+            for name, array in saved.items():
+                flat.state[name][flat.parts[k]] = np.reshape(array, -1)
 
     def match(self, saved: dict[str, Any], expected: dict[str, float], flat: Flat, k: int) -> None:
-        """Refuse saved state of another rule, shape or dtype."""
+        """Refuse saved state of another rule, shape or dtype. Of options that are off now, there may be some left."""
         kind, name, p = type(self).__name__, flat.names[k], flat.params[k]
-        if set(saved) != {"step", *expected}:
+        needed = {"step", *expected}
+        if not needed <= set(saved) <= {*needed, *self.symbols}:
             raise OptionError(
                 f"{kind}: {name} needs the state {', '.join(['step', *expected])}, the saved one has "
                 f"{', '.join(sorted(saved))}; it was saved by another rule or with other options"
             )
-        for entry in expected:
+        for entry in [entry for entry in saved if entry != "step"]:
             array = np.asarray(saved[entry])
             if array.shape != p.shape:
                 raise ShapeError(f"{kind}: {name} has shape {p.shape}, its saved {entry} {array.shape}")
