@@ -526,3 +526,13 @@ def test_a_complex_parameter_moves_as_its_two_parts_would(make, shape):
         losses.append(loss.item())
     np.testing.assert_allclose(z.data, x.data + 1j * y.data, rtol=1e-12)
     assert losses[-1] < losses[0]
+
+
+def test_without_memory_adam_follows_the_last_gradient():
+    """Also a small one after a large one, in single precision."""
+    p = mg.tensor(np.float32(0), requires_grad=True)
+    optimizer = Adam([p], lr=1.0, betas=(0.0, 0.0))
+    for g in (1e4, 1e-4):
+        p.grad = np.float32(g)
+        optimizer.step()
+    assert p.item() == pytest.approx(-2, rel=1e-3)

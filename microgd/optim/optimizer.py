@@ -194,7 +194,7 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue exactly: state by parameter index, and the groups. Arrays are copies."""
         state = {}
-        for index, (group, flat, k) in enumerate(self.places()):
+        for index, (_, flat, k) in enumerate(self.places()):
             if flat.steps[k]:
                 shape, part = flat.params[k].shape, flat.parts[k]
                 arrays = {name: array[part].reshape(shape).copy()[()] for name, array in flat.state.items()}

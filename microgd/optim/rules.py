@@ -246,7 +246,8 @@ class RMSProp(Optimizer):
         square *= alpha
         square += (1 - alpha) * g * g
         if group["centered"]:
-            s["grad_avg"] += (1 - alpha) * (g - s["grad_avg"])
+            s["grad_avg"] *= alpha
+            s["grad_avg"] += (1 - alpha) * g
             square = np.maximum(square - s["grad_avg"] ** 2, 0)  # rounding can take a variance below 0
         g = g / (np.sqrt(square) + group["eps"])
         if group["momentum"]:
@@ -313,7 +314,8 @@ class Adam(Optimizer):
 
     def update(self, p: Any, g: Any, s: dict[str, Any], t: int, group: Group) -> None:
         m, v, (beta1, beta2) = s["exp_avg"], s["exp_avg_sq"], group["betas"]
-        m += (1 - beta1) * (g - m)
+        m *= beta1
+        m += (1 - beta1) * g
         v *= beta2
         v += (1 - beta2) * g * g
         if group["amsgrad"]:
