@@ -324,3 +324,11 @@ def test_files_beside_the_package_are_not_of_the_package(tmp_path):
     )
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, cwd=tmp_path)
     assert "at microgd_play.py:3 in loss" in done.stderr, done.stderr
+
+
+def test_advice_for_a_function_of_another_library():
+    with pytest.raises(DetachError, match=r"np\.sin instead of math\.sin"):
+        math.sin(mg.tensor(1.0, requires_grad=True))
+    assert "NumPy's or microgd's sin has one" in str(mg.supported(math.sin))
+    with pytest.raises(DtypeError, match=r"Write 3\.0 instead of 3"):
+        mg.grad(lambda x: x**2)(3)

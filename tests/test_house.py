@@ -18,9 +18,9 @@ FLOORS = [
     {"core"},
     {"ops"},
     {"transforms"},
-    {"check", "graph", "nn", "compiler", "plots", "catalogue"},
+    {"check", "graph", "nn", "plots", "catalogue"},
     {"optim"},
-    {"data", "train", "compare"},
+    {"data", "train"},
     {"cli"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -75,7 +75,7 @@ AFTERNOON = [
 def test_line_budgets():
     """Growth is a decision: whoever raises these numbers says why in docs/design.md."""
     core = sum(code_lines(path) for path in modules() if room(path) == "core")
-    assert core <= 1060
+    assert core <= 1065
     assert core + sum(code_lines(PACKAGE / name) for name in AFTERNOON) <= 2730
     for path in modules():
         assert code_lines(path) <= 420, f"{path} is more than one room"

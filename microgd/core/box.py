@@ -1,8 +1,8 @@
 """Box: the one place where NumPy calls arrive.
 
 A box implements NumPy's two protocols, ``__array_ufunc__`` (NEP 13) and ``__array_function__`` (NEP 18),
-and Python's operators. All of them end in ``dispatch``, which finds the row of the function in the table
-and hands the call to the box of the highest level among the operands: its ``process`` is the interpreter.
+and Python's operators. ``call`` finds the row of the function in the table, and ``dispatch`` hands the call
+to the box of the highest level among the operands: its ``process`` is the interpreter.
 A box may hold an array or a box of a lower level, so interpreters nest in any order. This file does not
 know any interpreter, nor any rule.
 """

@@ -243,6 +243,7 @@ def undeclared(function: Callable[..., Any]) -> UnsupportedError:
     known = {row.name for row in TABLE.values() if row.form != "undeclared"}
     near = difflib.get_close_matches(name, known, n=3)
     hint = f" The nearest that do: {', '.join(near)}." if near else ""
+    hint = f" NumPy's or microgd's {name} has one." if name in known else hint
     return UnsupportedError(
         f"{name}: has no derivative rule in microgd.{hint} Compose it from supported functions (mg.supported() lists "
         f"them), declare one with mg.primitive(forward, vjps=...), or pass plain arrays if no gradient should flow."

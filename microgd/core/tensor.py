@@ -317,8 +317,9 @@ class Tensor(Box):
         if self.node is not None or isinstance(self.value, Box):
             raise DetachError(
                 f"{what}: this tensor requires a gradient, which the conversion would lose in silence. Keep computing "
-                f"with NumPy functions (and with mg.logsumexp, softmax, log_softmax and polygamma instead of SciPy's, "
-                f"which convert), stack tensors with np.stack or mg.array, or leave the graph with .data or .item()."
+                f"with functions of NumPy and SciPy (np.sin instead of math.sin; mg.logsumexp, softmax, log_softmax "
+                f"and polygamma, as SciPy's convert), stack tensors with np.stack or mg.array, or leave the graph with "
+                f".data or .item()."
             )
         return self.value
 
@@ -431,7 +432,7 @@ def leaf_node(value: Any) -> Node:
     if not differentiable(value):
         raise DtypeError(
             f"requires_grad: expected floating-point numbers, got {value.dtype}: a gradient moves in steps smaller "
-            f"than one. Convert first: mg.tensor(x, dtype=float, requires_grad=True)."
+            f"than one. Write 3.0 instead of 3, or convert first: x.astype(float), mg.tensor(x, dtype=float)."
         )
     return new_node(value, LEAF, (), None)
 

@@ -2,7 +2,7 @@
 
 A ``Watcher`` is told of each operation on tensors and of each step of a backward pass, but only in the context
 (thread, asyncio task) that watches. While somebody watches, nodes also remember their ``Origin``: the line of the
-user's program that asked for them, and the very expression on it. This file knows nothing of nodes or of NumPy.
+user's program that asked for them, and the very expression on it. This file knows nothing of nodes or of arrays.
 """
 
 from __future__ import annotations

@@ -15,6 +15,15 @@ from microgd.core.box import Box
 from microgd.errors import DtypeError, OptionError, ShapeError
 from microgd.ops.special import log_loss, log_softmax
 
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "l1_loss",
+    "lp_loss",
+    "mse_loss",
+]
+
 Array = Any  # a tensor, an array or a number
 
 REDUCTIONS = {

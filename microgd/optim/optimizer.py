@@ -74,6 +74,11 @@ class Optimizer:
         for group in params if grouped else [{"params": params}]:
             self.add_param_group(group)
 
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self.defaults.items())
+        count = sum(len(group["params"]) for group in self.param_groups)
+        return f"<{type(self).__name__} of {count} parameters, {options}>"
+
     def initial_state(self, group: Group) -> dict[str, float]:
         """The names of the state arrays that the rule keeps for this group, with their first values."""
         return {}

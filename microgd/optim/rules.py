@@ -102,6 +102,9 @@ class Momentum(SGD):
         params: leaf tensors, a container of them, or groups. lr: learning rate. momentum: in [0, 1) to converge.
         weight_decay: L2 penalty. maximize: climb instead.
 
+    Raises:
+        OptionError: a value out of range.
+
     >>> import microgd as mg
     >>> w = mg.tensor(1.0, requires_grad=True)
     >>> mg.optim.Momentum([w], lr=0.1).defaults["momentum"]
@@ -126,6 +129,9 @@ class Nesterov(SGD):
         params: leaf tensors, a container of them, or groups. lr: learning rate. momentum: in (0, 1) to converge.
         weight_decay: L2 penalty. maximize: climb instead.
 
+    Raises:
+        OptionError: a value out of range.
+
     >>> import microgd as mg
     >>> w = mg.tensor(1.0, requires_grad=True)
     >>> mg.optim.Nesterov([w], lr=0.1).defaults["nesterov"]
@@ -149,6 +155,9 @@ class AdaGrad(Optimizer):
     Args:
         params: leaf tensors, a container of them, or groups. lr: learning rate. lr_decay: shrinks it with the steps.
         weight_decay: L2 penalty. initial_accumulator_value: S at the start. eps: keeps the quotient finite.
+
+    Raises:
+        OptionError: a value out of range.
 
     >>> import microgd as mg
     >>> w = mg.tensor(4.0, requires_grad=True)
@@ -208,6 +217,9 @@ class RMSProp(Optimizer):
         params: leaf tensors, a container of them, or groups. lr: learning rate. alpha: memory of the mean.
         eps: added outside the root (TensorFlow adds it inside). weight_decay: L2 penalty.
         momentum: memory of b. centered: divide by the standard deviation.
+
+    Raises:
+        OptionError: a value out of range.
 
     >>> import microgd as mg
     >>> w = mg.tensor(4.0, requires_grad=True)
@@ -281,6 +293,9 @@ class Adam(Optimizer):
         betas: memories of the two means. eps: added after the root. weight_decay: L2 penalty.
         amsgrad: divide by the largest v so far.
 
+    Raises:
+        OptionError: a value out of range.
+
     >>> import microgd as mg
     >>> w = mg.tensor(4.0, requires_grad=True)
     >>> optimizer = mg.optim.Adam([w], lr=0.5)
@@ -346,6 +361,9 @@ class AdamW(Adam):
     Args:
         params: leaf tensors, a container of them, or groups. weight_decay: share lost per unit of rate.
         The rest as in ``Adam``.
+
+    Raises:
+        OptionError: a value out of range.
 
     >>> import microgd as mg
     >>> w = mg.tensor(4.0, requires_grad=True)

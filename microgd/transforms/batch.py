@@ -348,7 +348,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
         out_axes: where the examples go in the output: a number, or a container like the output.
 
     Raises:
-        OptionError: nothing to batch over, or as many ``in_axes`` as there are no arguments.
+        OptionError: nothing to batch over, or ``in_axes`` for more or fewer arguments than there are.
         ShapeError: arguments with different numbers of examples.
 
     >>> import numpy as np, microgd as mg

@@ -54,5 +54,6 @@ def why_no_grad(parameter: Tensor) -> str:
     if found:
         return "no gradient: the value was used, but " + "; and ".join(found)
     return (
-        "no gradient: nothing that backward() walked over was computed from this tensor; is it used in the loss at all?"
+        "no gradient: nothing that backward() walked over was computed from this tensor; was backward() called, and is "
+        "it used in the loss at all?"
     )
