@@ -19,7 +19,7 @@ import pytest
 
 import microgd as mg
 from microgd.core.watch import watchers
-from microgd.errors import DetachError, GraphError, NonFiniteError
+from microgd.errors import DetachError, DtypeError, GraphError, NonFiniteError
 
 
 def leaf(*values):
