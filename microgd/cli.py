@@ -178,7 +178,7 @@ def check(
         print(json.dumps(graded.as_dict(hints), indent=2))
     else:
         show(graded, hints)
-    raise typer.Exit(0 if graded.ok else 1)
+    raise typer.Exit(0 if graded.ok else 1 if graded.names else 2)
 
 
 def number(kind: type, text: str, option: str) -> Any:

@@ -359,6 +359,8 @@ def test_what_cannot_be_graded_at_all(tmp_path):
     assert "name one Python file" in check(".", cwd=tmp_path, status=2)
     report = json.loads(check("missing.py", "--json", cwd=tmp_path, status=2))
     assert (report["ok"], report["exercises"], "no such file" in report["error"]) == (False, [], True)
+    (tmp_path / "empty.py").write_text("x = 1\n")
+    assert "no exercises" in check("empty.py", cwd=tmp_path, status=2)
 
 
 def test_files_beside_it_may_be_imported_and_shadow_nothing_of_ours(tmp_path):
@@ -408,7 +410,7 @@ def test_all_passed_is_exit_status_0(tmp_path):
 
 def test_a_terminal_without_umlauts(tmp_path):
     (tmp_path / "file.py").write_text("raise ValueError('Größe')", encoding="utf-8")
-    assert "ValueError: Gr??e" in check("file.py", cwd=tmp_path, status=1, PYTHONIOENCODING="ascii")
+    assert "ValueError: Gr??e" in check("file.py", cwd=tmp_path, status=2, PYTHONIOENCODING="ascii")
 
 
 def interruptible() -> None:
