@@ -132,6 +132,41 @@ def test_cost_of_three_samples(results):
     assert printed(results, "cost_of_three_samples", "^m =") == [[round(m[8], 3), round(best, 3)]]
 
 
+def test_why_against_the_gradient(results):
+    """At (0, 0) both answers are 1/2: gradient, Hessian and loss by the chain rule, written out."""
+    x, y = np.array([0.5, 2.5]), np.array([0.2, 0.9])
+    inputs = np.stack([x, np.ones(2)])
+    g = inputs @ ((0.5 - y) * 0.25)
+    length = np.linalg.norm(g)
+    curvature = (g / length) @ (inputs * 0.25**2) @ inputs.T @ (g / length)  # f'' is 0 at f = 1/2
+    (row,) = printed(results, "why_against_the_gradient", "^gradient")
+    np.testing.assert_allclose(row, [*g, length], atol=5.01e-5)
+    rows = np.array(printed(results, "why_against_the_gradient", "degrees"))
+    np.testing.assert_allclose(rows[:, 1], length * np.cos(np.radians(rows[:, 0])), atol=5.01e-5)
+    rows = np.array(printed(results, "why_against_the_gradient", r"^ +\d+\."))
+    step = np.geomspace(0.01, 10, 7)
+    moved = logistic(-np.outer(step, inputs.T @ g / length))
+    change = np.sum((moved - y) ** 2, axis=1) / 2 - np.sum((0.5 - y) ** 2) / 2
+    expected = [step, change, -length * step, -length * step + curvature * step**2 / 2]
+    np.testing.assert_allclose(rows, np.transpose(expected), atol=5.01e-5)
+    assert rows[0, 1] < 0 < rows[-1, 1]
+
+
+def test_learning_rates(results):
+    """The distance from the best slope is multiplied by 1 - rate x curvature at every step."""
+    curvature, best = 2 * 35 / 3, 41 / 35
+    assert printed(results, "learning_rates", "^curvature") == [
+        [pytest.approx(v, abs=5.01e-5) for v in (curvature, 1 / curvature, 2 / curvature)]
+    ]
+    rows = np.array(printed(results, "learning_rates", "^rate"))
+    share = np.array([0.1, 0.5, 1.0, 1.8, 2.0, 2.1])
+    np.testing.assert_allclose(rows[:, 0], share / curvature, atol=5.01e-5)
+    m = best + (0.6 - best) * (1 - share[:, None]) ** np.arange(7)
+    np.testing.assert_allclose(rows[:, 1:8], m, atol=5.01e-4)
+    lowest = np.mean((np.array([2, 3, 6]) - best * np.array([1, 3, 5])) ** 2)
+    np.testing.assert_allclose(rows[:, 8], lowest + curvature / 2 * (m[:, -1] - best) ** 2, atol=5.01e-5)
+
+
 def test_line_on_hours_and_scores(results):
     """With standardised hours the Hessian is 2 I: at rate 0.1 all errors shrink by 0.8 a step, from zero."""
     hours, scores = np.loadtxt(BUNDLED, delimiter=",", skiprows=1).T
