@@ -38,7 +38,7 @@ for share in (0.1, 0.5, 1.0, 1.8, 2.0, 2.1):
 
 plt.style.use("tableau-colorblind10")
 fig, panels = plt.subplots(2, 3, figsize=(12, 7), sharex=True, sharey=True, layout="constrained")
-grid = np.linspace(0.2, 2.2, 100)
+grid = np.linspace(0.1, 2.25, 100)
 words = ("too small", "small", "just right", "it swings, and arrives", "it swings for ever", "it leads away")
 for panel, (share, walk), word in zip(panels.flat, walks.items(), words, strict=True):
     panel.plot(grid, [cost(m) for m in grid], color="0.7")

@@ -32,6 +32,8 @@ def test_every_entry_has_its_test_row():
 
 def test_the_documentation_is_up_to_date():
     pytest.importorskip("scipy", reason="the page lists scipy.special too")
+    if not hasattr(np, "matvec"):
+        pytest.skip("the page lists functions that this NumPy does not have yet")
     script = "from microgd import catalogue; print(catalogue.page(), end='')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     advice = f'docs/supported.md is out of date: python -c "{script}" > docs/supported.md'

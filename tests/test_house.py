@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import microgd
@@ -96,6 +97,8 @@ def test_numpy_is_the_only_thing_imported_at_run_time():
 
 @pytest.mark.parametrize("command", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]], ids=" ".join)
 def test_lint_and_types(command):
+    if command == ["mypy"] and np.lib.NumpyVersion(np.__version__) < "2.3.0":
+        pytest.skip("the type stubs of this NumPy lack functions that it has")
     done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
