@@ -106,6 +106,9 @@ def polygamma(n: Any, x: Any) -> Any:
 def logsumexp(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
     """log(sum(exp(a))) along an axis, without overflow.
 
+    Args:
+        a: numbers. axis: one axis or a tuple of them; None for all. keepdims: keep it, with length 1.
+
     >>> import numpy as np, microgd as mg
     >>> float(mg.logsumexp(np.array([1000.0, 1000.0]))) - 1000 - float(np.log(2)) < 1e-12
     True
@@ -121,6 +124,9 @@ def logsumexp(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
 def softmax(a: Any, axis: Any = -1) -> Any:
     """exp(a) / sum(exp(a)) along an axis: positive, and of sum 1.
 
+    Args:
+        a: logits. axis: along which they compete, the last if nothing is said.
+
     >>> import numpy as np, microgd as mg
     >>> mg.softmax(np.array([1.0, 1.0]))
     array([0.5, 0.5])
@@ -132,6 +138,8 @@ def softmax(a: Any, axis: Any = -1) -> Any:
 @dispatching
 def log_softmax(a: Any, axis: Any = -1) -> Any:
     """a - logsumexp(a): the logarithm of softmax, exact where softmax rounds to 0.
+
+    Args as for ``softmax``.
 
     >>> import numpy as np, microgd as mg
     >>> mg.log_softmax(np.array([0.0, -1000.0]))

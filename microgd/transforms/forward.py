@@ -188,6 +188,9 @@ def hvp(f: Callable[..., Any]) -> Callable[..., Any]:
     Args:
         f: a scalar-valued function of one argument, an array or container. v has its structure and shapes.
 
+    Raises:
+        GraphError: the output is not a scalar. ShapeError: v has another structure or shape than x.
+
     >>> import numpy as np, microgd as mg
     >>> mg.hvp(lambda x: np.sum(x**3))(np.array([1.0, 2.0]), np.array([1.0, 0.5]))
     array([6., 6.])

@@ -82,6 +82,8 @@ def value_and_grad(
 ) -> Callable[..., Any]:
     """Like ``grad``, but returns (value, gradient); with ``has_aux``, ((value, extra), gradient).
 
+    Args and errors as for ``grad``.
+
     >>> import numpy as np, microgd as mg
     >>> value, g = mg.value_and_grad(lambda w: (w - 1.0) ** 2)(3.0)
     >>> float(value), float(g)
