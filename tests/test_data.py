@@ -85,3 +85,35 @@ def test_a_hundred_thousand_rows_report_the_right_one(tmp_path):
     (tmp_path / "d.csv").write_text("\n".join(rows))
     with pytest.raises(DataError, match="row 77778, column 2: 'oops'"):
         read_csv(tmp_path / "d.csv")
+
+
+def test_rows_are_counted_by_their_first_line_also_after_a_quoted_line_break(tmp_path):
+    (tmp_path / "d.csv").write_text('note,y\n"two\nlines",1\nthree,4\nfour,oops\n')
+    with pytest.raises(DataError, match="row 5, y: 'oops'"):
+        open_csv(tmp_path / "d.csv").numbers([1])
+
+
+def test_a_header_cell_may_hold_a_line_break(tmp_path):
+    (tmp_path / "d.csv").write_text('"size\n(m)",price\n1,2\n3,4\n')
+    table = read_csv(tmp_path / "d.csv")
+    assert table.names == ["size (m)", "price"]
+    np.testing.assert_array_equal(table.values, [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize("body", ['1,"2\n' + "3,4\n" * 40_000, "1,2\n3," + "x" * 200_000], ids=["quote", "long cell"])
+def test_what_the_csv_module_refuses_is_told_with_its_row(tmp_path, body):
+    (tmp_path / "d.csv").write_text("x,y\n1,2\n" + body)
+    with pytest.raises(DataError, match=r"d\.csv: row [34]: field larger than .* quotation mark"):
+        read_csv(tmp_path / "d.csv")
+
+
+def test_a_header_with_numbers_in_it_is_explained(tmp_path):
+    (tmp_path / "d.csv").write_text("country,1990,2000\nChad,1,2\n")
+    with pytest.raises(DataError, match="row 1, column 1: 'country' .* a header, give every column a name that is not"):
+        read_csv(tmp_path / "d.csv")
+
+
+def test_a_column_of_text_is_answered_with_the_option_that_leaves_it_out(tmp_path):
+    (tmp_path / "d.csv").write_text("name,x\nanna,1\n")
+    with pytest.raises(DataError, match=r"'anna' is not a number; .*--features"):
+        read_csv(tmp_path / "d.csv")

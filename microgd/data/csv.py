@@ -9,9 +9,11 @@ lines, a byte-order mark and any line ending are ordinary.
 from __future__ import annotations
 
 import csv
+import reprlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,7 @@ class Table:
     def cell_by_cell(self, columns: Sequence[int]) -> Array:
         """The slow way, for a file that is not numbers throughout."""
         rows, width = [], len(self.names)
-        for number, row in cells(self.lines, self.delimiter):
+        for number, row in cells(self.lines, self.delimiter, self.source):
             if len(row) != width:
                 named = ", ".join(self.names)
                 raise DataError(f"{self.source}: row {number} has {len(row)} cells, expected {width} ({named})")
@@ -68,7 +70,10 @@ class Table:
             raise DataError(f"{place}: the cell is empty; fill it in or leave the row out")
         if not is_number(cell) or not np.isfinite(float(cell)):
             kind = "not finite" if is_number(cell) else "not a number"
-            raise DataError(f"{place}: {cell.strip()!r} is {kind}; correct it or leave the row out")
+            advice = "correct it, leave the row out, or choose columns without it (--features)"
+            if not self.has_header and row == self.lines[0][0]:
+                advice = "if this row is a header, give every column a name that is not a number"
+            raise DataError(f"{place}: {reprlib.repr(cell.strip())} is {kind}; {advice}")
         return float(cell)
 
     def index(self, column: str) -> int:
@@ -77,10 +82,9 @@ class Table:
         Raises:
             DataError: there is no such column; the message names those there are.
         """
-        if column in self.names:
-            return self.names.index(column)
-        if column.isdecimal() and 1 <= int(column) <= len(self.names):
-            return int(column) - 1
+        for known in (self.names, [str(k) for k in range(1, len(self.names) + 1)]):
+            if column in known:
+                return known.index(column)
         raise DataError(
             f"{self.source}: no column {column!r}; there are: {', '.join(self.names)} (or 1 to {len(self.names)})"
         )
@@ -119,24 +123,40 @@ def open_csv(path: str | Path) -> Table:
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not lines:
         raise DataError(f"{path}: is empty; expected rows of numbers, with or without a header")
-    head, line = lines[0][1], lines[:2][-1][1]  # names may hold anything, so the line of numbers counts first
-    delimiter = max(";\t,", key=lambda c: (c in line, head.count(c) == line.count(c), line.count(c)))
-    first = next(cells(lines[:1], delimiter))[1]
+    delimiter = max(";\t,", key=lambda candidate: fitness(lines, candidate))
+    rows = cells(lines, delimiter, path)
+    first, second = next(rows)[1], next(rows, None)
     has_header = not any(map(is_number, first))
-    names = [(cell.strip() if has_header else "") or f"column {k}" for k, cell in enumerate(first, 1)]
+    names = [(" ".join(cell.split()) if has_header else "") or f"column {k}" for k, cell in enumerate(first, 1)]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path}: the header names {twice!r} twice; give every column a name of its own")
-    body = lines[1:] if has_header else lines
-    if not body:
+    if has_header and second is None:
         raise DataError(f"{path}: has a header but no rows")
+    body = [line for line in lines if line[0] >= second[0]] if has_header and second else lines
     return Table(names, has_header, str(path), body, delimiter)
 
 
-def cells(lines: list[tuple[int, str]], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The cells of every line, with its number in the file."""
-    rows = csv.reader((line for _, line in lines), delimiter=delimiter)
-    return ((number, row) for (number, _), row in zip(lines, rows, strict=False))
+def fitness(lines: list[tuple[int, str]], delimiter: str) -> tuple[bool, bool, int]:
+    """How well a delimiter parts the first two rows; names may hold anything, so the second, of numbers, counts."""
+    try:
+        widths = [len(row) for _, row in islice(cells(lines, delimiter, ""), 2)]
+    except DataError:
+        return False, False, 0
+    return widths[-1] > 1, widths[0] == widths[-1], widths[-1]
+
+
+def cells(lines: list[tuple[int, str]], delimiter: str, source: str | Path) -> Iterator[tuple[int, list[str]]]:
+    """The cells of every row, with the number of the line in the file where it begins; quoted ones may go on."""
+    rows, begun = csv.reader((line + "\n" for _, line in lines), delimiter=delimiter), 0
+    try:
+        for row in rows:
+            yield lines[begun][0], row
+            begun = rows.line_num
+    except csv.Error as error:
+        raise DataError(
+            f"{source}: row {lines[begun][0]}: {error}; look for a quotation mark that is never closed"
+        ) from None
 
 
 def is_number(cell: str) -> bool:
