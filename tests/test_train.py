@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
+import re
+import stat
+import subprocess
 
 import numpy as np
 import pytest
@@ -204,14 +208,80 @@ class TestFiles:
         with pytest.raises(DtypeError, match="ndarray"):
             mg.save(tmp_path / "t.npz", np.array([object()]))
         assert not list(tmp_path.iterdir()), "nothing is left behind"
-        with pytest.raises(DataError, match="no such file"):
+        with pytest.raises(DataError, match="No such file"):
             mg.load(tmp_path / "absent.npz")
+        with pytest.raises(DataError, match="cannot be read: Is a directory"):
+            mg.load(tmp_path)
         (tmp_path / "text.npz").write_text("hello")
         with pytest.raises(DataError, match="not a file written by"):
             mg.load(tmp_path / "text.npz")
         np.savez(tmp_path / "other.npz", a=np.ones(2))
         with pytest.raises(DataError, match="not a file written by"):
             mg.load(tmp_path / "other.npz")
+
+    def test_what_would_not_come_back_is_refused(self, tmp_path):
+        bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+        ring = []
+        ring.append(ring)
+        deep = []
+        for _ in range(100_000):
+            deep = [deep]
+        for obj, message in (
+            (ring, "holds itself"),
+            (deep, "nested too deeply"),
+            ({"m": np.ma.masked_array([1, 2], [0, 1])}, r"\['m'\] is a MaskedArray; .* without a mask"),
+            ([np.ones(2, bfloat16)], r"\[0\] is a ndarray of dtype bfloat16"),
+            ([np.float64(1).astype(bfloat16)], r"\[0\] is a bfloat16"),
+        ):
+            with pytest.raises(DtypeError, match=message):
+                mg.save(tmp_path / "t.npz", obj)
+        assert not list(tmp_path.iterdir())
+        for dtype in ("datetime64[s]", "S3", ">i2", [("a", "f8"), ("b", "i4", 2)], "complex64", "longdouble"):
+            array = np.zeros(2, dtype)
+            mg.save(tmp_path / "t.npz", array)
+            assert mg.load(tmp_path / "t.npz").dtype == array.dtype
+
+    def test_damage_anywhere_is_one_error(self, tmp_path):
+        path = tmp_path / "t.npz"
+        mg.save(path, {"w": np.arange(4.0), "t": (1, "a")})
+        sound = path.read_bytes()
+        for k in range(len(sound)):
+            path.write_bytes(sound[:k] + bytes([sound[k] ^ 0xFF]) + sound[k + 1 :])
+            with contextlib.suppress(DataError):  # a byte that nothing depends on may be any
+                mg.load(path)
+        np.savez(path, structure=np.array("[" * 100_000 + "]" * 100_000))
+        with pytest.raises(DataError, match=r"t\.npz: not a file written by mg\.save, or damaged$"):
+            mg.load(path)
+
+    def test_a_file_keeps_its_permissions_and_links(self, tmp_path):
+        secret, link = tmp_path / "secret.npz", tmp_path / "link.npz"
+        secret.touch(0o600)
+        link.symlink_to(secret)
+        mg.save(link, [1])
+        assert link.is_symlink()
+        assert mg.load(secret) == [1]
+        assert secret.stat().st_mode & 0o777 == 0o600
+        old = os.umask(0o027)
+        try:
+            mg.save(tmp_path / "new.npz", [1])
+        finally:
+            os.umask(old)
+        assert (tmp_path / "new.npz").stat().st_mode & 0o777 == 0o640
+        mg.save(tmp_path / ("n" * 251 + ".npz"), [1])
+        assert len(list(tmp_path.iterdir())) == 4, "no temporary file stays"
+
+    def test_a_pipe_is_written_to(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe")
+        with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE) as reader:
+            mg.save(tmp_path / "pipe", [1])
+            (tmp_path / "t.npz").write_bytes(reader.communicate(timeout=30)[0])
+        assert mg.load(tmp_path / "t.npz") == [1]
+        assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+    def test_errors_of_writing_name_the_file_that_was_asked_for(self, tmp_path):
+        for path in (tmp_path / "absent" / "t.npz", tmp_path, tmp_path / ("n" * 300)):
+            with pytest.raises(OSError, match=re.escape(repr(str(path)))):
+                mg.save(path, [1])
 
     def test_a_file_that_would_run_code_is_refused(self, tmp_path):
         class Bomb:

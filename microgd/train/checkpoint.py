@@ -7,7 +7,6 @@ temporary name in the same folder, flushed to disk and renamed, so that a crash 
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,8 @@ def save(path: str | Path, obj: Any) -> None:
         path: where to; conventionally ending in ``.npz``. obj: what to write. Leaf tensors stay tensors.
 
     Raises:
-        DtypeError: something else is inside. OSError: the file cannot be written; an older one is left as it was.
+        DtypeError: something else is inside, or a container that holds itself. OSError: the file cannot be written;
+            an older one is left as it was.
 
     >>> import numpy as np, os, tempfile, microgd as mg
     >>> path = os.path.join(tempfile.mkdtemp(), "model.npz")
@@ -34,7 +34,10 @@ def save(path: str | Path, obj: Any) -> None:
     {'w': array([1., 2.]), 'name': 'line'}
     """
     arrays: dict[str, Any] = {}
-    structure = json.dumps(encoded(obj, arrays, ""))
+    try:
+        structure = json.dumps(encoded(obj, arrays, ""))
+    except RecursionError:
+        raise DtypeError("save: the object holds itself, or is nested too deeply; expected a tree") from None
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, structure=np.array(structure), **arrays)
 
@@ -43,15 +46,15 @@ def load(path: str | Path) -> Any:
     """Read what ``save`` wrote.
 
     Raises:
-        DataError: no such file, or not one that ``save`` wrote.
+        DataError: the file cannot be read, is damaged, or is not one that ``save`` wrote.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             return decoded(json.loads(str(stored["structure"])), stored)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a file written by mg.save ({error})") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except Exception:  # damage can show anywhere: in the zip, in the header of an array, in the structure
+        raise DataError(f"{path}: not a file written by mg.save, or damaged") from None
 
 
 def encoded(obj: Any, arrays: dict[str, Any], path: str) -> Any:
@@ -65,14 +68,20 @@ def encoded(obj: Any, arrays: dict[str, Any], path: str) -> Any:
     if isinstance(obj, dict):
         return {"dict": [[encoded(k, arrays, path), encoded(v, arrays, f"{path}[{k!r}]")] for k, v in obj.items()]}
     value = obj.data if isinstance(obj, Tensor) else obj
-    if not isinstance(value, np.ndarray | np.generic) or value.dtype.hasobject:
+    if not isinstance(value, np.ndarray | np.generic) or isinstance(value, np.ma.MaskedArray) or not kept(value.dtype):
+        kind = type(obj).__name__ + (f" of dtype {value.dtype}" if isinstance(value, np.ndarray) else "")
         raise DtypeError(
-            f"save: {path or 'the object'} is a {type(obj).__name__}; expected arrays, numbers, text, None, or of a "
-            f"model its named_parameters()"
+            f"save: {path or 'the object'} is a {kind}; expected arrays without a mask, of NumPy's "
+            f"own dtypes, numbers, text, None, or of a model its named_parameters()"
         )
     name = f"array{len(arrays)}"
     arrays[name] = value
     return {"tensor": name, "requires_grad": obj.requires_grad} if isinstance(obj, Tensor) else {"array": name}
+
+
+def kept(dtype: np.dtype[Any]) -> bool:
+    """Whether arrays of this dtype come back from a file as they were: not objects, nor dtypes of other packages."""
+    return not dtype.hasobject and np.lib.format.descr_to_dtype(np.lib.format.dtype_to_descr(dtype)) == dtype
 
 
 def decoded(obj: Any, stored: Any) -> Any:
