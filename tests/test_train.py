@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgd as mg
-from microgd.errors import DataError, DivergenceError, DtypeError, OptionError, ShapeError
+from microgd.errors import DataError, DivergenceError, DtypeError, NonFiniteError, OptionError, ShapeError
 from microgd.nn.functional import mse_loss
 from microgd.train.metrics import classification_scores, r2_score
 from microgd.train.regression import closed_form, curvature
@@ -102,9 +102,70 @@ class TestLoop:
         model, optimizer, _, _ = line()
         with pytest.raises(ShapeError, match="20 rows of inputs but 19 targets"):
             mg.fit(model, (x, y[:19]), mse_loss, optimizer, epochs=1)
-        for wrong in ({"epochs": 0}, {"epochs": 1, "batch_size": 0}, {"epochs": 1, "patience": 0}):
-            with pytest.raises(OptionError, match="at least 1"):
-                mg.fit(model, (x, y), mse_loss, optimizer, **wrong)
+        for wrong in ({"epochs": 0}, {"batch_size": 0}, {"patience": 0}, {"epochs": 2.5}, {"epochs": "3"}):
+            with pytest.raises(OptionError, match=f"{next(iter(wrong))} must be a whole number, at least 1"):
+                mg.fit(model, (x, y), mse_loss, optimizer, **{"epochs": 1, **wrong})
+        with pytest.raises(OptionError, match="seed must be a whole number, at least 0; got -1"):
+            mg.fit(model, (x, y), mse_loss, optimizer, epochs=1, seed=-1)
+        with pytest.raises(DataError, match="no rows"):
+            mg.fit(model, ([], []), mse_loss, optimizer, epochs=1)
+
+    @pytest.mark.parametrize("size", [None, 5])
+    def test_a_loss_that_cannot_be_followed_is_named(self, size):
+        model, optimizer, _, _ = line()
+        for maker, loss, kind in (
+            (model, lambda p, t: (p - t) ** 2, r"Tensor of shape \(\d+,\)"),
+            (model, lambda p, t: mse_loss(p, t) * 1j, "dtype complex128"),
+            (lambda rows: rows * 2, mse_loss, "a float64 of shape"),
+        ):
+            with pytest.raises(OptionError, match=f"one real number, .* got .*{kind}"):
+                mg.fit(maker, (x, y), loss, optimizer, epochs=1, batch_size=size)
+
+    def test_lists_are_data(self):
+        runs = []
+        for data in ((x, y), (x.tolist(), y.tolist())):
+            model, optimizer, _, _ = line()
+            runs.append(mg.fit(model, data, mse_loss, optimizer, epochs=3, batch_size=2).losses)
+        assert runs[0] == runs[1]
+
+    def test_an_optimizer_of_other_parameters_is_found_out(self):
+        model, _, _, _ = line()
+        _, stranger, _, _ = line()
+        with pytest.raises(OptionError, match="depends on no parameter of the optimizer"):
+            mg.fit(model, (x, y), mse_loss, stranger, epochs=5)
+
+    @pytest.mark.parametrize("size", [None, 5])
+    @pytest.mark.parametrize("bad", [np.nan, np.inf])
+    def test_what_is_not_finite_from_the_start_is_not_blamed_on_the_rate(self, size, bad):
+        model, optimizer, _, _ = line()
+        with pytest.raises(NonFiniteError, match="before the first step; look for NaN"):
+            mg.fit(model, (x, np.where(x > 0.5, bad, y)), mse_loss, optimizer, epochs=5, batch_size=size)
+
+    def test_a_start_at_the_minimum_may_end_higher(self):
+        model, optimizer, m, b = line(lr=0.5, rule=mg.optim.AdaGrad)
+        m.data, b.data = 3.0, 1.0 + 1e-9
+        history = mg.fit(model, (x, y), mse_loss, optimizer, epochs=5, batch_size=1)
+        assert history.losses[-1] > 2 * history.losses[0]
+
+    def test_climbing_is_no_divergence_but_falling_then_is(self):
+        model, _, m, b = line()
+        climber = mg.optim.SGD([m, b], lr=0.1, maximize=True)
+        assert mg.fit(model, (x, y), lambda p, t: -mse_loss(p, t), climber, epochs=50).losses[-1] > -0.3
+        _, _, m, b = line()
+        climber = mg.optim.SGD([m, b], lr=2.0, maximize=True)
+        with pytest.raises(DivergenceError, match="the loss fell from"):
+            mg.fit(lambda rows: m * rows + b, (x, y), lambda p, t: -mse_loss(p, t), climber, epochs=50)
+
+    def test_a_loss_that_swings_has_not_grown(self):
+        w = mg.tensor(1.0, requires_grad=True)
+        flat = mg.optim.SGD([w], lr=1.0)  # at 2 / curvature, to a rounding: from one side of the valley to the other
+        with pytest.raises(DivergenceError, match=r"the loss swings and stays at 1 by step 1\d .*rate is too high"):
+            mg.fit(lambda rows: w * rows, (np.ones(4), np.zeros(4)), swinging, flat, epochs=100)
+
+
+def swinging(prediction, target):
+    """A bowl that is a little too steep for a rate of 1."""
+    return mse_loss(prediction, target) * (1 + 1e-9)
 
 
 class TestRegression:
@@ -229,7 +290,7 @@ class TestFiles:
         for obj, message in (
             (ring, "holds itself"),
             (deep, "nested too deeply"),
-            ({"m": np.ma.masked_array([1, 2], [0, 1])}, r"\['m'\] is a MaskedArray; .* without a mask"),
+            ({"m": np.ma.masked_array([1, 2], [0, 1])}, r"\['m'\] is a MaskedArray .* without a mask"),
             ([np.ones(2, bfloat16)], r"\[0\] is a ndarray of dtype bfloat16"),
             ([np.float64(1).astype(bfloat16)], r"\[0\] is a bfloat16"),
         ):

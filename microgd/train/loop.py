@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from microgd.core.tensor import no_grad
-from microgd.errors import DivergenceError, NonFiniteError, OptionError, ShapeError
+from microgd.core.tensor import Tensor, no_grad
+from microgd.errors import DataError, DivergenceError, NonFiniteError, OptionError, ShapeError
 from microgd.optim import Optimizer
 
 RISES = 10  # so many epochs in a row with a growing loss, above where it started, are a divergence
@@ -63,8 +63,10 @@ def fit(
         on_epoch: called with the number of epochs done and the loss.
 
     Raises:
-        DivergenceError: the loss grows or is not finite; the step is named.
-        OptionError, ShapeError: counts below 1, or inputs and targets of different length.
+        DivergenceError: the loss grows, or stops being finite; the step is named.
+        NonFiniteError: the loss is not finite before the first step.
+        OptionError: counts that are none; a loss that is no real scalar, or depends on no parameter of the optimizer.
+        DataError, ShapeError: no rows, or inputs and targets of different length.
 
     >>> import numpy as np, microgd as mg
     >>> x = np.array([0.0, 1.0, 2.0]); y = 3 * x + 1
@@ -74,15 +76,23 @@ def fit(
     >>> round(m.item(), 3), round(b.item(), 3), history.losses[0]
     (3.0, 1.0, 22.0)
     """
-    inputs, targets = data
+    inputs, targets = (np.asarray(part) if isinstance(part, list | tuple) else part for part in data)
     rows = len(inputs)
     if len(targets) != rows:
         raise ShapeError(f"fit: {rows} rows of inputs but {len(targets)} targets")
-    size = rows if batch_size is None else min(batch_size, rows)
-    if epochs < 1 or size < 1 or patience < 1:
-        raise OptionError(
-            f"fit: epochs, batch_size and patience are at least 1; got {epochs}, {batch_size}, {patience}"
-        )
+    if not rows:
+        raise DataError("fit: the data have no rows; at least one is needed")
+    size = rows if batch_size is None else batch_size
+    for name, count, least in (
+        ("epochs", epochs, 1),
+        ("batch_size", size, 1),
+        ("patience", patience, 1),
+        ("seed", seed, 0),
+    ):
+        if not isinstance(count, int | np.integer) or count < least:
+            raise OptionError(f"fit: {name} must be a whole number, at least {least}; got {count!r}")
+    size = min(size, rows)
+    sign = -1 if any(group.get("maximize") for group in optimizer.param_groups) else 1  # climbing, less is worse
     rng = np.random.default_rng(seed)
     history, start = History(stopped=f"all {epochs} epochs done"), time.perf_counter()
     rises = idle = 0
@@ -91,24 +101,45 @@ def fit(
         nonlocal rises, idle
         losses = history.losses
         losses.append(value)
+        if not np.isfinite(value) and not history.steps:
+            raise NonFiniteError(
+                f"the loss is {value:g} before the first step; look for NaN, infinite or very large numbers in the "
+                f"data and in the parameters to start from"
+            )
         if len(losses) > 1:
-            rises = rises + 1 if value > losses[-2] else 0
-            idle = idle + 1 if 0 <= losses[-2] - value <= tolerance * abs(losses[-2]) else 0
-        grown = value > losses[0] and (rises >= RISES or (history.epochs == epochs and value > 2 * abs(losses[0])))
-        if not np.isfinite(value) or grown:
+            worse = sign * (value - losses[-2])
+            rises = rises + 1 if worse > 0 else 0
+            idle = idle + 1 if 0 <= -worse <= tolerance * abs(losses[-2]) else 0
+        if not np.isfinite(value) or diverged(value):
+            same = f"{value:.6g}" == f"{losses[0]:.6g}"
+            went = "swings and stays at" if same else f"{'grew' if sign > 0 else 'fell'} from {losses[0]:.6g} to"
             raise DivergenceError(
-                f"the loss grew from {losses[0]:.6g} to {value:.6g} by step {history.steps} (epoch {history.epochs}); "
+                f"the loss {went} {value:.6g} by step {history.steps} (epoch {history.epochs}); "
                 f"the learning rate is too high"
             )
         if on_epoch is not None:
             on_epoch(history.epochs, value)
 
+    def diverged(value: float) -> bool:
+        """Worse than at the start, and for many epochs in a row, or at the end and by far.
+
+        By far: by more than the loss at the start and after the first epoch. At a minimum any step makes it worse, and
+        a first loss of almost nothing is no measure.
+        """
+        risen, first = sign * (value - history.losses[0]), max(map(abs, history.losses[: min(2, epochs)]))
+        return risen > 0 and (rises >= RISES or (history.epochs == epochs and risen > first))
+
     def descend(batch_inputs: Any, batch_targets: Any, full: bool) -> None:
-        value = loss(model(batch_inputs), batch_targets)
+        value = scalar(loss(model(batch_inputs), batch_targets))
         if full:  # the loss of this step is that of all the data, so it need not be computed again
             record(value.item())
         optimizer.zero_grad()
         value.backward()
+        if not history.steps and all(p.grad is None for group in optimizer.param_groups for p in group["params"]):
+            raise OptionError(
+                "fit: the loss depends on no parameter of the optimizer, so no step can change it; build the optimizer "
+                "on the parameters of the model that is fitted"
+            )
         try:
             optimizer.step()
         except NonFiniteError as error:
@@ -117,7 +148,7 @@ def fit(
 
     def measure() -> float:
         with no_grad():
-            return float(loss(model(inputs), targets).item())
+            return float(scalar(loss(model(inputs), targets)).item())
 
     with np.errstate(over="ignore", invalid="ignore"):  # a diverging run is reported, not warned about
         if size < rows:
@@ -140,3 +171,14 @@ def fit(
             record(measure())
     history.seconds = time.perf_counter() - start
     return history
+
+
+def scalar(value: Any) -> Tensor:
+    """A loss, if it is one that descent can follow."""
+    if isinstance(value, Tensor) and value.data.size == 1 and np.isrealobj(value.data):
+        return value
+    array = value.data if isinstance(value, Tensor) else np.asarray(value)
+    kind = f"a {type(value).__name__} of shape {array.shape} and dtype {array.dtype}"
+    raise OptionError(
+        f"fit: the loss must be one real number, as a tensor computed from the parameters of the optimizer; got {kind}"
+    )
