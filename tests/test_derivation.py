@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import microgd as mg
 from microgd.check import Diagnosis, check_derivation, check_vjp
+from microgd.check.diagnosis import row_text
 from microgd.errors import DtypeError, GraphError, OptionError
 
 rng = np.random.default_rng(5)
@@ -68,6 +69,55 @@ def test_mean_for_sum_is_not_a_factor_of_a_mean():
     total = lambda w: np.sum((X @ w - y) ** 2)
     assert check_derivation(total, lambda w: 2 * X.T @ (X @ w - y) / 7, w).cause == "mean for sum"
     assert check_derivation(loss, lambda w: truth(w) / 7, w).cause == "factor"
+
+
+@pytest.mark.parametrize("x", [[1.0, 2, 3], [1.0, 2, 3, 4], [0.5, -1, 1.5]])
+def test_a_forgotten_link_is_no_constant_where_the_data_make_it_one(x):
+    """With y = 2 x the claim without the inner x is sum(x) / sum(x^2) times the truth, at every w."""
+    x = np.array(x)
+    mse = lambda w, x, y: np.mean((w * x - y) ** 2)
+    found = check_derivation(mse, lambda w, x, y: np.mean(2 * (w * x - y)), 0.7, x, 2 * x)
+    assert found.cause == "missing factor"
+    assert "`w * x`" in found.verdict
+    assert "The same numbers also fit this: The gradient is" in found.verdict
+    assert found.confidence < 0.8
+    divided = check_derivation(lambda x, n: np.sum(x**2) / n, lambda x, n: 2 * x, x, 0.37)
+    assert (divided.verdict, divided.confidence) == ("There is a factor too many: `n`.", 0.99)
+
+
+@pytest.mark.parametrize("zero", [0.0, np.zeros(3), np.float64(-0.0)])
+def test_zero_is_called_forgotten(zero):
+    found = check_derivation(loss, lambda w: zero, w)
+    assert (found.cause, found.confidence) == ("missing factor", 0.99)
+    assert "0 everywhere" in found.verdict
+    assert "forgotten" in found.verdict
+    assert "-0" not in [cell for row in found.table for cell in row_text(row)[1::2]]
+    assert check_vjp(np.tanh, lambda g, x: 0 * x, w).verdict == found.verdict
+    small = check_derivation(lambda x: x**2 / 9, lambda x: 0, 0.7)
+    assert (small.cause, small.confidence) == ("dtype", 0.5)
+    assert "forgotten" in small.verdict
+
+
+@pytest.mark.parametrize(("more", "words"), [(1, "1 too large"), (-1, "1 too small"), (2.5, "2.5 too large")])
+def test_a_constant_added(more, words):
+    for f, x in ((lambda x: x**3, 1.5), (lambda x: np.sum(x**3), w)):
+        found = check_derivation(f, lambda x: 3 * x**2 + more, x)
+        assert found.cause == ("extra factor" if more > 0 else "missing factor")
+        assert found.verdict.startswith(f"It is {words} everywhere")
+
+
+def test_sentences_are_whole():
+    A = X[:3]
+    f = lambda v: np.mean((A @ v - y[:3]) ** 2)
+    tripled = check_derivation(f, lambda v: 2 * A.T @ (A @ v - y[:3]), w)
+    assert tripled.verdict == "The gradient is 3 or m (with m = 3) times what it should be."
+    turned = check_derivation(lambda A: np.sum(A**2), lambda A: 6 * A.T, A)
+    assert turned.verdict.endswith("Besides, there is a constant factor: 3 or n (with n = 3).")
+    forgotten = check_derivation(f, lambda v: 2 * (A @ v - y[:3])[:, None] * A, w)
+    assert forgotten.cause == "missing sum"
+    assert forgotten.verdict.endswith("the claim is to be averaged over axis 0.")
+    ambiguous = check_derivation(lambda x, n: x**n, lambda x, n: x ** (n - 1), 1.3, 2.5)
+    assert "`n`. The same numbers also fit this: The gradient is 2/5 times what it should be." in ambiguous.verdict
 
 
 def test_a_missing_factor_is_named_by_expression_and_line():
@@ -147,11 +197,42 @@ def test_inputs_that_are_not_differentiated():
         check_derivation(lambda x: x**2, lambda x: 2 * x, 3)
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (None, "got None (is a `return` missing?)"),
+        (..., "got `...`"),
+        ("2 w", "got str: '2 w'"),
+        ([w, 1.0], "got a list of 2"),
+    ],
+)
+def test_an_answer_that_is_not_done(answer, words):
+    found = check_derivation(loss, lambda w: answer, w)
+    assert (found.ok, found.cause) == (False, "dtype")
+    assert words in found.verdict
+    both = check_derivation(lambda a, b: np.sum(a * b), lambda a, b: (b, answer), w, w, argnums=(0, 1))
+    assert both.verdict == found.verdict
+    contained = check_derivation(lambda p: loss(p["w"]), lambda p: {"w": answer}, {"w": w})
+    assert (contained.ok, contained.confidence) == (False, 0.99)
+    assert "['w']" in contained.verdict or contained.verdict == found.verdict
+
+
+def test_an_answer_with_a_branch_that_returns_nothing():
+    def claimed(x):
+        return 2 * x if x == 0.5 else None
+
+    assert "return" in check_derivation(lambda x: x**2, claimed, 0.5).verdict
+    assert "return" in check_vjp(np.tanh, lambda g, x: None, w).verdict
+    assert "got None" in check_derivation(lambda p: loss(p["w"]), lambda p: None, {"w": w}).verdict
+
+
 def test_shape_and_number_of_answers():
     assert check_derivation(loss, lambda w: truth(w)[:, None], w).cause == "shape"
     assert check_derivation(loss, lambda w: 2 * (X @ w - y)[:, None] * X / 7, w).cause == "missing sum"
     for answer in (lambda g, a, b: g * b, lambda g, a, b: (g * b,)):
         assert check_vjp(np.multiply, answer, w, w + 1).cause == "shape"
+    short = check_derivation(lambda a, b: np.sum(a * b), lambda a, b: (b,), w, w, argnums=(0, 1))
+    assert short.verdict == "Expected a tuple of 2 gradients, one per input, got a tuple of 1."
 
 
 def test_dtype():
@@ -207,7 +288,9 @@ def test_formulas_may_rely_on_symmetry_and_on_probabilities():
 
 
 def test_not_finite():
-    assert check_derivation(np.log, lambda x: np.nan, 2.0).cause == "not finite"
+    found = check_derivation(np.log, lambda x: np.nan, 2.0)
+    assert (found.cause, found.verdict.split(";")[0]) == ("not finite", "NaN or infinite: 1 of 1 claimed entries")
+    assert check_derivation(np.log, lambda x: 1 / x, -1.0).ok, "a value that is not finite differs from none"
     assert check_derivation(np.sqrt, lambda x: 0.0, 0.0).cause == "not finite"
     assert check_derivation(np.sqrt, lambda x: 0.5 / np.sqrt(x), 0.0).ok
 
@@ -269,6 +352,14 @@ def test_refusals():
         check_derivation(lambda x: x**2, lambda x: 2 * x, w)
     with pytest.raises(OptionError, match="argnums=3"):
         check_derivation(loss, truth, w, argnums=3)
+    for check in (check_derivation, check_vjp):
+        with pytest.raises(OptionError, match=r"f=.* is not a function"):
+            check(loss(w), truth, w)
+        with pytest.raises(OptionError, match=r"claimed=array.* is not a function"):
+            check(loss, truth(w), w)
+        for nothing in (None, "a loss"):
+            with pytest.raises(GraphError, match=r"<lambda> returns (None|str).*expected numbers"):
+                check(lambda w, nothing=nothing: nothing, truth, w)
     with pytest.raises(ZeroDivisionError):  # a claim's own error is its author's to see
         check_derivation(loss, lambda w: 1 / 0, w)
 

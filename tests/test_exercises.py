@@ -183,6 +183,8 @@ ANSWERS = [
     ("import microgd\nreturn microgd.grad(f)(x, y)", "failed", "not by hand", "by hand"),
     ("return 2 * z", "crashed", None, "NameError: name 'z' is not defined"),
     ("import sys\nsys.exit(0)", "crashed", None, "ends the whole program"),
+    ("return x ^ 2", "crashed", None, "a power is written ** in Python, not ^"),
+    ("return y ^ 2", "crashed", None, "a power is written ** in Python, not ^"),
     ("return slope(x, y)", "crashed", None, "RecursionError"),
     ("raise KeyboardInterrupt", "crashed", None, "KeyboardInterrupt"),
     ("class Odd(Exception):\n    def __str__(self): raise SystemExit\nraise Odd", "crashed", None, "Odd"),

@@ -343,10 +343,23 @@ def test_tolerances_and_steps_of_ones_own():
     assert gradcheck(np.tanh, X, eps=1e-5).steps["x"] == (1e-5, 1e-5)
 
 
-@pytest.mark.parametrize("options", [{"order": 0}, {"modes": ("sideways",)}, {"modes": ()}])
+@pytest.mark.parametrize("options", [{"order": 0}, {"modes": ("sideways",)}, {"modes": ()}, {"modes": "both"}])
 def test_unknown_options_are_refused(options):
     with pytest.raises(OptionError):
         gradcheck(np.tanh, X, **options)
+
+
+def test_one_mode_may_be_a_string():
+    assert [part.mode for part in gradcheck(np.tanh, X, modes="forward").parts] == ["forward"]
+
+
+@pytest.mark.parametrize("check", [gradcheck, step_sweep])
+def test_what_is_no_function_and_no_input(check):
+    with pytest.raises(OptionError, match=r"no inputs.*gradcheck\(f, x\)"):
+        check(np.tanh)
+    for inputs in ((), (X,)):
+        with pytest.raises(OptionError, match=r"f=.* is not a function; give its name, without parentheses"):
+            check(np.sum(X), *inputs)
 
 
 def test_whole_numbers_cannot_be_differentiated():

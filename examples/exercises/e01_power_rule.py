@@ -1,6 +1,6 @@
 """Exercise 1: the power rule.
 
-f(x) = x^n, for any number n. What is df/dx?
+f(x) = x^n, in Python x**n, for any number n. What is df/dx?
 
 Write it in the last function, in place of the three dots, then run: microgd check e01_power_rule.py
 """

@@ -18,11 +18,11 @@ from numpy.linalg import LinAlgError
 from microgd.check.diagnosis import Diagnosis, table
 from microgd.check.evidence import Case, Graph, Sample
 from microgd.check.hypotheses import STAGES, Hypothesis, near
-from microgd.check.trial import Run, StructureError, Trial, agree, same
+from microgd.check.trial import Run, StructureError, Trial, agree, described, expect_functions, same
 from microgd.errors import MicrogdError, OptionError
 
 Array = Any
-Finding = tuple[str, str, float]  # cause, verdict, confidence
+Verdict = tuple[str, str, float]  # cause, sentence, confidence
 MOVES = 3
 WORK = 400_000  # steps back through the graph before the search for an explanation is given up, a few seconds
 SURE = 0.99
@@ -44,7 +44,8 @@ def check_derivation(
         A ``Diagnosis``: ``.ok``, ``.cause``, ``.verdict``, ``.confidence``, ``.table``; one part per input.
 
     Raises:
-        GraphError: the output of ``f`` is not a scalar. OptionError: ``argnums`` names an input that is not there.
+        GraphError: the output of ``f`` is not a scalar. OptionError: ``argnums`` names an input that is not there, or
+            ``f`` or ``claimed`` is no function.
 
     >>> import numpy as np, microgd as mg
     >>> from microgd.check import check_derivation
@@ -53,6 +54,7 @@ def check_derivation(
     >>> print(check_derivation(loss, claimed, 0.5, np.array([1.0, 2.0]), np.array([3.0, 4.0])).cause)
     factor
     """
+    expect_functions("check_derivation", f=f, claimed=claimed)
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     if any(not -len(inputs) <= n < len(inputs) for n in numbers):
         raise OptionError(f"check_derivation: argnums={argnums}, but there are {len(inputs)} inputs")
@@ -62,7 +64,7 @@ def check_derivation(
         parts = (out,) if isinstance(argnums, int) else out
         return dict(zip([n % len(inputs) for n in numbers], counted(parts, len(numbers)), strict=True))
 
-    return examine(f, answer, inputs, None)
+    return diagnosed(f, answer, inputs, None)
 
 
 def check_vjp(f: Callable[..., Any], claimed: Callable[..., Any], *inputs: Any) -> Diagnosis:
@@ -79,31 +81,37 @@ def check_vjp(f: Callable[..., Any], claimed: Callable[..., Any], *inputs: Any) 
     >>> check_vjp(np.tanh, lambda g, x: 1 - np.tanh(x) ** 2, np.array([0.5, -1.0])).cause
     'ignores upstream'
     """
+    expect_functions("check_vjp", f=f, claimed=claimed)
 
     def answer(g: Any, *given: Any) -> dict[int, Any]:
         out = claimed(g, *given)
         parts = counted((out,) if len(given) == 1 else out, len(given))
         return {n: part for n, part in enumerate(parts) if part is not None}
 
-    return examine(f, answer, inputs, np.random.default_rng(0))
+    return diagnosed(f, answer, inputs, np.random.default_rng(0))
 
 
 def counted(parts: Any, count: int) -> Any:
     """The answers of a claim about several inputs."""
     if not isinstance(parts, tuple | list) or len(parts) != count:
-        raise StructureError(f"Expected a tuple of {count} gradients, one per input, got {type(parts).__name__}.")
+        raise StructureError("shape", f"Expected a tuple of {count} gradients, one per input, got {described(parts)}.")
     return parts
 
 
-def examine(f: Callable[..., Any], answer: Callable[..., Any], inputs: tuple[Any, ...], random: Any) -> Diagnosis:
-    """Call the claim at several points, and judge it for each input by itself."""
-    trial = Trial(f, answer, inputs, random)
-    rng = np.random.default_rng(1)
+def diagnosed(f: Callable[..., Any], answer: Callable[..., Any], inputs: tuple[Any, ...], random: Any) -> Diagnosis:
+    """One diagnosis of all that is claimed."""
     try:
-        seeds = trial.seeds()
-        given = trial.claims(trial.given, seeds)
+        parts = judged(Trial(f, answer, inputs, random))
     except StructureError as error:
-        return Diagnosis(False, "shape", str(error), SURE)
+        return Diagnosis(False, *error.args, SURE)
+    return parts[0] if len(parts) == 1 else together(parts)
+
+
+def judged(trial: Trial) -> list[Diagnosis]:
+    """Call the claim at several points, and judge it for each input by itself."""
+    rng = np.random.default_rng(1)
+    seeds = trial.seeds()
+    given = trial.claims(trial.given, seeds)
     trial.checked = sorted(given)
     try:
         trial.graph(trial.leaves)
@@ -113,8 +121,7 @@ def examine(f: Callable[..., Any], answer: Callable[..., Any], inputs: tuple[Any
     runs = [first, *filter(None, [trial.moved(rng) for _ in range(MOVES)])]
     again = trial.claims(first.leaves, first.seeds)
     steady = all(map(same, trial.graph(first.leaves).outputs, first.graph.outputs))
-    parts = [Judge(trial, leaf, runs, given[leaf], again[leaf], steady).diagnosis() for leaf in trial.checked]
-    return parts[0] if len(parts) == 1 else together(parts)
+    return [Judge(trial, leaf, runs, given[leaf], again[leaf], steady).diagnosis() for leaf in trial.checked]
 
 
 @dataclass
@@ -144,7 +151,7 @@ class Judge:
     def right(self, run: Run) -> bool:
         return agree(run.claims[self.leaf], run.true(self.leaf), run)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[Verdict]:
         """What is wrong, the first finding counts; none if all is right."""
         first, claim = self.runs[0], self.runs[0].claims[self.leaf]
         true = first.true(self.leaf)
@@ -156,7 +163,11 @@ class Judge:
             yield "not finite", "The derivative itself is not finite at this input.", SURE
         if not np.isfinite(claim).all():
             count = np.sum(~np.isfinite(claim))
-            yield "not finite", f"{count} claimed entries are NaN or infinite; the true ones are finite.", SURE
+            yield (
+                "not finite",
+                f"NaN or infinite: {count} of {claim.size} claimed entries; the true ones are finite.",
+                SURE,
+            )
         if all(map(self.right, self.runs)) and same(self.again, claim, true):
             yield from self.dtype()
             return
@@ -165,16 +176,16 @@ class Judge:
             yield "nondeterministic", "Called again with the same input, the claim gives another answer.", SURE
         yield from self.dtype()
         yield from self.around()
+        if not any(run.claims[self.leaf].any() for run in self.runs):
+            yield "missing factor", "It is 0 everywhere, and the derivative is not: was it forgotten?", SURE
         if claim.shape == true.shape and self.trial.random is not None:
             yield from self.upstream()
         yield from self.explained()
         if claim.shape != true.shape:
             yield "shape", f"Expected shape {true.shape}, the input's, got {claim.shape}.", SURE
-        if not claim.any():
-            yield "unknown", "The claim is zero everywhere, and the derivative is not.", 0.0
         yield "unknown", "No known mistake gives these numbers at every point that was tried.", 0.0
 
-    def dtype(self) -> Iterator[Finding]:
+    def dtype(self) -> Iterator[Verdict]:
         """Numbers that would be right in another precision."""
         given, expected = self.given.dtype, self.trial.given[self.leaf].dtype
         true = self.runs[0].true(self.leaf)
@@ -182,9 +193,11 @@ class Judge:
             yield "dtype", f"The numbers are right, but in {given}; the input and so its gradient are {expected}.", SURE
         cut = (np.trunc(true), np.rint(true), np.floor(true)) if given.kind in "iu" else ()
         if any(np.array_equal(self.given, whole) for whole in cut):
+            if not self.given.any():
+                yield "dtype", f"It is 0, in whole numbers ({given}): were fractions cut off, or was it forgotten?", 0.5
             yield "dtype", f"The claim is made of whole numbers ({given}): fractions were cut off.", SURE
 
-    def stale(self) -> Iterator[Finding]:
+    def stale(self) -> Iterator[Verdict]:
         """The answer that belongs to an earlier call."""
         claims = [run.claims[self.leaf] for run in self.runs]
         pairs = list(zip(self.runs, claims[1:], strict=False))
@@ -199,7 +212,7 @@ class Judge:
                 0.95,
             )
 
-    def around(self) -> Iterator[Finding]:
+    def around(self) -> Iterator[Verdict]:
         """Right everywhere around the input and not at it; or differences that disagree with the engine too."""
         rng, first = np.random.default_rng(3), self.runs[0]
         close = [self.trial.shifted(first, self.leaf, rng) for _ in range(3)]
@@ -216,7 +229,7 @@ class Judge:
                 says = "Finite differences disagree with the automatic derivative too: no verdict on the claim. "
                 yield "unknown", f"{says}Is the function smooth here, or is a part of it cut off from its history?", 0.0
 
-    def upstream(self) -> Iterator[Finding]:
+    def upstream(self) -> Iterator[Verdict]:
         """Whether the claim uses the cotangent at all, and as a factor."""
         first = self.runs[0]
         claim = first.claims[self.leaf]
@@ -230,7 +243,7 @@ class Judge:
             says = "With g = 0 the answer is not 0: the upstream gradient is used, but not as a factor of everything."
             yield "upstream not multiplied", says, 0.97
 
-    def explained(self) -> Iterator[Finding]:
+    def explained(self) -> Iterator[Verdict]:
         """The first hypothesis that predicts every claimed number."""
         samples = [self.trial.sample(run, self.leaf) for run in self.runs if run.graph.kind == self.runs[0].graph.kind]
         case = Case(samples, self.trial.names, self.trial.lengths(self.runs[0].graph))
@@ -245,10 +258,11 @@ class Judge:
                 if told and (told[0] in OF_SHAPE or samples[0].claimed.shape == samples[0].true.shape):
                     found.append((not near(c, 1), *told))
             if found:
-                _, cause, says = min(found, key=lambda item: item[0])
-                others = sorted({other for _, other, _ in found} - {cause})
+                found.sort(key=lambda item: item[0])
+                _, cause, says = found[0]
+                others = [sentence for _, other, sentence in found if other != cause]
                 if others:
-                    says += f" The same numbers also fit: {', '.join(others)}."
+                    says += f" The same numbers also fit this: {others[0]}"
                 if thin:
                     says += " The evidence is thin: few numbers to go by."
                 yield cause, says, confidence * (0.7 if others else 1) * (0.6 if thin else 1)

@@ -82,7 +82,8 @@ class Diagnosis:
 
 
 def row_text(row: Entry) -> tuple[str, str, str, str]:
-    return (row.entry, *(f"{x:.6g}" if np.isfinite(x) else str(x) for x in row[1:]))  # type: ignore[return-value]
+    # + 0.0: no -0
+    return (row.entry, *(f"{x + 0.0:.6g}" if np.isfinite(x) else str(x) for x in row[1:]))  # type: ignore[return-value]
 
 
 def table(claimed: Any, true: Any, name: str) -> tuple[Entry, ...]:

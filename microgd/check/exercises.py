@@ -23,6 +23,7 @@ import numpy as np
 
 from microgd.check.derivation import check_derivation
 from microgd.check.diagnosis import Diagnosis, row_text
+from microgd.check.trial import expect_functions
 from microgd.core.tree import leaves_of
 from microgd.core.watch import Watcher, watching
 from microgd.errors import OptionError
@@ -127,9 +128,7 @@ def exercise(
     >>> slope(2.0)
     12.0
     """
-    for name, given in (("of", of), ("inputs", inputs)):
-        if not callable(given):
-            raise OptionError(f"exercise: {name}={given!r} is not a function; give its name, without parentheses")
+    expect_functions("exercise", of=of, inputs=inputs)
     if isinstance(hints, str):
         raise OptionError(f"exercise: hints={hints!r} is one text; give a list of them, hints=[...]")
 
@@ -273,6 +272,8 @@ def complaint(error: BaseException, path: str) -> tuple[str, str]:
         lines = [f"line {error.lineno}\n    {(error.text or '').strip()}"]
     elif isinstance(error, SystemExit):
         sentence = "It ends the whole program (sys.exit, quit); an exercise only returns its answer."
+    elif isinstance(error, TypeError) and ("'bitwise_xor'" in sentence or " ^: " in sentence):
+        sentence += "; a power is written ** in Python, not ^"
     elif isinstance(error, TimeUp):
         sentence = f"Not finished within {error} s."
     return sentence[:LONGEST], "\n".join(list(dict.fromkeys(lines))[-FRAMES:])

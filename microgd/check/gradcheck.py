@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from microgd.check.kinks import Kink
-from microgd.check.numeric import Slope, central, corner, ladder, refined, step
+from microgd.check.numeric import Slope, central, corner, ladder, refined, step, tolerance
 from microgd.check.report import KINK, RIGHT, UNRESOLVED, WRONG, Part, Report, Table
 from microgd.check.subject import Subject, opened
 from microgd.errors import GradientError, OptionError
@@ -35,7 +35,7 @@ class Rule(NamedTuple):
 
     def allowed(self, a: Array, n: Array, largest: Array, precision: float) -> Array:
         """The greatest gap that is none: atol + rtol max(|a|, |n|)."""
-        rtol = max(1e-5, 4 * precision**0.5) if self.rtol is None else self.rtol
+        rtol = tolerance(precision) if self.rtol is None else self.rtol
         atol = rtol / 100 * largest if self.atol is None else self.atol
         return atol + rtol * (np.abs(n) if self.torch else np.maximum(np.abs(a), np.abs(n)))
 
@@ -208,7 +208,7 @@ def gradcheck(
     f: Callable[..., Any],
     *inputs: Any,
     order: int = 1,
-    modes: Sequence[str] = ("reverse",),
+    modes: str | Sequence[str] = "reverse",
     eps: float | None = None,
     rtol: float | None = None,
     atol: float | None = None,
@@ -224,7 +224,7 @@ def gradcheck(
         f: a function of arrays or containers of arrays, returning the same. A module's own parameters are inputs too.
         inputs: where to check: floating-point or complex; what is made of integers is a constant.
         order: 2 checks the derivative of the derivative too.
-        modes: "reverse", "forward", or both.
+        modes: "reverse" or "forward", or a tuple of both.
         eps: a step instead of the rule's. rtol, atol: instead of 1e-5, and of 1e-7 of the largest entry (in double
             precision; looser where the computation uses single).
         torch: PyTorch's numbers: one step of 1e-6, |a - n| <= 1e-5 + 1e-3 |n| (torch.autograd.gradcheck).
@@ -234,7 +234,8 @@ def gradcheck(
 
     Raises:
         GradientError: a derivative is wrong, or ``f`` is not finite here, nondeterministic, or changes its input.
-        DtypeError: no input is made of floating-point numbers. OptionError: an unknown mode or order.
+        DtypeError: no input is made of floating-point numbers. OptionError: an unknown mode or order, no inputs, or an
+            ``f`` that is no function.
 
     >>> import numpy as np, microgd as mg
     >>> from microgd.check import gradcheck
@@ -246,6 +247,7 @@ def gradcheck(
     microgd.errors.GradientError: gradcheck: the derivative of <lambda> with respect to x is wrong (reverse mode)
       ...
     """
+    modes = (modes,) if isinstance(modes, str) else modes
     if order < 1 or not modes or set(modes) - {"reverse", "forward"}:
         raise OptionError(f'gradcheck: expected order >= 1 and modes "reverse", "forward"; got {order}, {modes!r}')
     rule = Rule(eps, rtol, atol, torch)

@@ -69,8 +69,8 @@ def constants(lengths: dict[int, str]) -> list[tuple[float, str]]:
     told = {n: f"{name} (with {name} = {n})" for n, name in lengths.items()}
     found = [(1.0, "1"), (1 / math.e, "1/e")]  # 1/e: x exp(x - 1) for exp(x)
     for n in (2, 3, 4):
-        found += [(n, f"{n}, or {told[n]}," if n in told else str(n))]
-        found += [(1 / n, f"1/{n}, or 1/{told[n]}," if n in told else f"1/{n}")]
+        found += [(n, f"{n} or {told[n]}" if n in told else str(n))]
+        found += [(1 / n, f"1/{n} or 1/{told[n]}" if n in told else f"1/{n}")]
     for n, name in told.items():
         found += [
             (n, name),
@@ -152,6 +152,19 @@ def factor(case: Case) -> Iterator[Hypothesis]:
             says = f"There is a factor too many: `{name}`."
             yield Hypothesis(exactly("extra factor", says), lambda s, v=value: s.true * v)
     yield Hypothesis(scaled(case, "The gradient"), lambda s: s.true)
+    if case.proportional:  # by chance: without its last x, mean(2 (w x - y) x) is that too where y = 2 x
+        yield from local_left_out(case, least=2)
+
+
+def local_left_out(case: Case, least: int = 1) -> Iterator[Hypothesis]:
+    """The local derivative of one step, where it takes at least so many values."""
+    for e in case.edges:
+        edge = case.graph.edges[e]
+        elementwise = case.graph.row(edge.child).form == "elementwise"
+        if elementwise and not is_constant(case, e) and len(local_values(case, e)) >= least:
+            at = f"the derivative of {case.called(edge.child)} with respect to {case.called(edge.parent)}"
+            without = lambda s, e=e: s.replaced(e, s.edge(e)[1])
+            yield Hypothesis(exactly("missing factor", f"The local derivative was left out: {at}."), without)
 
 
 def rearranged(case: Case) -> Iterator[Hypothesis]:
@@ -179,9 +192,10 @@ def not_summed(case: Case) -> Iterator[Hypothesis]:
             left = math.prod(n for k, n in enumerate(shape) if k not in axes)
             if shape != wanted and left == math.prod(wanted) < math.prod(shape):
                 over = ", ".join(map(str, axes))
-                says = f"The input is used along a broadcast axis; summed over axis {over}, the claim would be right."
-                summed = lambda s, axes=axes: s.claimed.sum(axes).reshape(wanted)
-                yield Hypothesis(roughly(case, "missing sum", says), lambda s: s.true, summed)
+                for reduced, done in ((np.sum, "summed"), (np.mean, "averaged")):
+                    says = f"The input is used along a broadcast axis: the claim is to be {done} over axis {over}."
+                    observed = lambda s, axes=axes, reduced=reduced: reduced(s.claimed, axes).reshape(wanted)
+                    yield Hypothesis(roughly(case, "missing sum", says), lambda s: s.true, observed)
 
 
 def another_variable(case: Case) -> Iterator[Hypothesis]:
@@ -270,6 +284,7 @@ def one_step(case: Case) -> Iterator[Hypothesis]:
         yield Hypothesis(exactly("missing factor", says), lambda s, through=through: s.true - through(s))
         says = f"Only what comes through {case.called(k)} is there; the input also acts in other ways."
         yield Hypothesis(roughly(case, "missing factor", says), through)
+    yield from local_left_out(case)
     for e in case.edges:
         edge = case.graph.edges[e]
         row, name, operand = case.graph.row(edge.child), case.called(edge.child), case.called(edge.parent)
@@ -284,17 +299,20 @@ def one_step(case: Case) -> Iterator[Hypothesis]:
         says = f"A path is left out: {operand} also acts through {name}, which was treated as a constant."
         yield wrong("missing factor", says, lambda s, e=e: 0 * s.contribution(e))
         if row.form == "elementwise" and not is_constant(case, e):
-            says = f"The local derivative was left out: {at}."
-            yield wrong("missing factor", says, lambda s, e=e: s.edge(e)[1])
             yield wrong("extra factor", f"Twice in the product: {at}.", lambda s, e=e: s.contribution(e) * s.local(e))
             yield from at_wrong_values(case, e, wrong)
         for cause, d in array_mistakes(case, e):
             yield wrong(cause, f"{ARRAYS[cause]} in {at}.", d)
 
 
+def local_values(case: Case, e: int) -> Array:
+    """The numbers that a local derivative is made of."""
+    return np.unique(np.concatenate([np.ravel(s.local(e)) for s in case.samples]))
+
+
 def is_constant(case: Case, e: int) -> bool:
     """Whether a local derivative is one of the named constants everywhere."""
-    found = np.unique(np.concatenate([np.ravel(s.local(e)) for s in case.samples]))
+    found = local_values(case, e)
     return len(found) == 1 and constant(case, found[0]) is not None
 
 
@@ -513,10 +531,18 @@ def other_local(case: Case) -> Iterator[Hypothesis]:
                     yield Hypothesis(exactly("wrong variable", says), flows)
 
 
-def some_factor(case: Case) -> Iterator[Hypothesis]:
-    """A constant ratio without a name."""
+def some_constant(case: Case) -> Iterator[Hypothesis]:
+    """A constant ratio without a name, or a constant difference."""
     says = "The gradient is {:.6g} times what it should be, in every entry at every point; the constant is none I know."
     yield Hypothesis(lambda c: ("factor", says.format(c)), lambda s: s.true)
+
+    def off(c: Any) -> tuple[str, str] | None:
+        if np.imag(c):
+            return None
+        cause, way = ("extra factor", "large") if np.real(c) > 0 else ("missing factor", "small")
+        return cause, f"It is {abs(c):.6g} too {way} everywhere: a constant term was added or left out."
+
+    yield Hypothesis(off, lambda s: np.ones_like(s.true), lambda s: s.claimed - s.true)
 
 
 STAGES: list[tuple[float, Family]] = [
@@ -535,6 +561,6 @@ STAGES: list[tuple[float, Family]] = [
     (0.9, factor_inside),
     (0.9, missing_term),
     (0.8, other_local),
-    (0.8, some_factor),
+    (0.8, some_constant),
 ]
 """How sure a finding of each family is, and the families in order."""

@@ -44,6 +44,11 @@ def step(x: float, eps: float = EPS) -> float:
     return power_of_two(float(np.cbrt(eps)) * max(1.0, abs(x)))
 
 
+def tolerance(eps: float = EPS) -> float:
+    """The relative error that may pass: 1e-5, or 4 sqrt(eps) where that is more."""
+    return max(1e-5, 4 * eps**0.5)
+
+
 def central(line: Line, h: float, eps: float = EPS, here: Array = np.nan) -> Slope:
     """The slope at 0 by one central difference, (f(h) - f(-h)) / 2h; its error is that of rounding alone.
 

@@ -15,7 +15,7 @@ Array = Any
 CLOSE = 1e-4
 
 
-def near(a: Array, b: Array, close: float = CLOSE) -> bool:
+def alike(a: Array, b: Array, close: float = CLOSE) -> bool:
     """Equal for the purpose of a pattern."""
     return bool(np.max(np.abs(a - b), initial=0) <= close * np.max(np.abs(b), initial=0))
 
@@ -45,21 +45,21 @@ def values(a: Array, n: Array) -> Iterator[str]:
         yield "The derivative is zero there."
         return
     c = np.vdot(n, a) / np.vdot(n, n)
-    if near(a, c * n):
+    if alike(a, c * n):
         yield factor(c, a.size)
-    if a.ndim == 2 and a.shape[0] == a.shape[1] and near(a, n.T):
+    if a.ndim == 2 and a.shape[0] == a.shape[1] and alike(a, n.T):
         yield "It is transposed."
-    if np.iscomplexobj(a) and near(a, n.conj()):
+    if np.iscomplexobj(a) and alike(a, n.conj()):
         yield "It is the complex conjugate."
-    if a.size > 1 and near(np.sort(a, None), np.sort(n, None)):
+    if a.size > 1 and alike(np.sort(a, None), np.sort(n, None)):
         yield "They are the right numbers in other places."
     for axis in range(a.ndim):
         first, mean = a.take([0], axis), n.mean(axis, keepdims=True)
-        if a.shape[axis] > 1 and near(a, np.broadcast_to(first, a.shape)):
-            sums = near(first, mean * a.shape[axis])
-            what = "the sum" if sums else "the mean" if near(first, mean) else ""
+        if a.shape[axis] > 1 and alike(a, np.broadcast_to(first, a.shape)):
+            sums = alike(first, mean * a.shape[axis])
+            what = "the sum" if sums else "the mean" if alike(first, mean) else ""
             yield f"It is the same all along axis {axis}" + (f": {what} of what should stand there." if what else ".")
-    if a.size > 1 and near(a - n, np.full_like(a, (a - n).flat[0])):
+    if a.size > 1 and alike(a - n, np.full_like(a, (a - n).flat[0])):
         yield f"Every entry is off by the same {(a - n).flat[0]:.4g}."
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from microgd.check.kinks import Kink
+from microgd.check.numeric import tolerance
 from microgd.check.pattern import pattern
 
 Array = Any
@@ -206,7 +207,7 @@ class Report:
         if len(self.kinks) > SHOWN:
             yield f"... and {len(self.kinks) - SHOWN} more kinks in .kinks"
         if self.parts[0].subject.precision > DOUBLE:
-            loose = 4 * self.parts[0].subject.precision ** 0.5
+            loose = tolerance(self.parts[0].subject.precision)
             yield f"Not in double precision: a relative error of {loose:.0e} may pass. Check in float64."
 
     def __str__(self) -> str:

@@ -15,6 +15,8 @@ from microgd.check.gradcheck import reach
 from microgd.check.numeric import step, sweep
 from microgd.check.subject import Subject, opened
 
+POINTS = 48
+
 
 class StepSweep(NamedTuple):
     """The data of the picture: steps, relative errors, and the step that gradcheck takes."""
@@ -24,11 +26,11 @@ class StepSweep(NamedTuple):
     chosen: float
 
 
-def step_sweep(f: Callable[..., Any], *inputs: Any, points: int = 48) -> StepSweep:
+def step_sweep(f: Callable[..., Any], *inputs: Any) -> StepSweep:
     """The relative error of the central difference of <u, f> along a random direction, for h = 1/2, 1/4, ...
 
     Args:
-        f, inputs: as for ``gradcheck``; the direction is in proportion to the inputs. points: how many steps.
+        f, inputs: as for ``gradcheck``; the direction is in proportion to the inputs.
 
     >>> import numpy as np
     >>> from microgd.check import step_sweep
@@ -41,6 +43,6 @@ def step_sweep(f: Callable[..., Any], *inputs: Any, points: int = 48) -> StepSwe
         subject = Subject(*opened(f, inputs), getattr(f, "__name__", type(f).__name__))
         u, d = rng.normal(size=subject.outputs.size), rng.normal(size=subject.inputs.size)
         d *= reach(subject.x)
-        steps = tuple(0.5**k for k in range(1, points + 1))
+        steps = tuple(0.5**k for k in range(1, POINTS + 1))
         errors = sweep(lambda t: u @ subject.value(subject.x + t * d), subject.pull(u) @ d, steps)
     return StepSweep(steps, tuple(errors), step(1.0, subject.precision))

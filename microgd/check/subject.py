@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from microgd.check.kinks import Path, walk
-from microgd.check.trial import parameter_names
+from microgd.check.trial import expect_functions, parameter_names, same
 from microgd.check.vectors import Layout
 from microgd.core.box import innermost
 from microgd.core.tensor import Tensor, tensor
 from microgd.core.tree import flatten, leaves_of
-from microgd.errors import DtypeError, GradientError, ShapeError
+from microgd.errors import DtypeError, GradientError, OptionError, ShapeError
 from microgd.transforms.forward import jvp
 from microgd.transforms.reverse import vjp
 
@@ -113,20 +113,17 @@ def wrong_shapes(title: str) -> Iterator[None]:
         raise GradientError(f"gradcheck: the derivative of {title} is wrong: {error}") from error
 
 
-def same(a: Array, b: Array) -> bool:
-    """Equal to rounding."""
-    size = np.max(np.abs(b), initial=0, where=np.isfinite(b))
-    return np.allclose(a, b, rtol=1e-12, atol=1e-12 * size, equal_nan=True)
-
-
 def opened(f: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Callable[..., list[Any]], list[Array], list[str]]:
     """``f`` as a function of the floating-point leaves of its inputs alone, with the leaves and their names.
 
     Of a module its own parameters are inputs too, the first ones.
     """
+    expect_functions("gradcheck", f=f)
     names = parameter_names(getattr(f, "forward", f), len(inputs))
     if hasattr(f, "__tree__"):
         f, inputs, names = (lambda module, *given: module(*given)), (f, *inputs), ["module", *names]
+    if not inputs:
+        raise OptionError("gradcheck: no inputs; give the point at which to check, as in gradcheck(f, x)")
     entries, build = flatten(inputs)
     given = [np.array(innermost(x))[()] for _, x in entries]
     floats = [x.dtype.kind in "fc" for x in given]

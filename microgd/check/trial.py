@@ -16,12 +16,12 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from microgd.check.evidence import Graph, Sample
-from microgd.check.numeric import central, step
+from microgd.check.numeric import central, step, tolerance
 from microgd.core.box import innermost
 from microgd.core.tape import conjugate
 from microgd.core.tensor import differentiable
 from microgd.core.tree import flatten, leaves_of, tree_map
-from microgd.errors import DtypeError, GraphError
+from microgd.errors import DtypeError, GraphError, OptionError
 
 Array = Any
 SPREADS = (0.3, 0.05, 0.005)
@@ -66,8 +66,11 @@ class Trial:
         names = parameter_names(f, len(inputs))
         self.names = [names[n] + path for n, path in self.paths]
         with np.errstate(all="ignore"):
-            found, self.build_out = flatten(f(*self.copies(self.given)))
+            out = f(*self.copies(self.given))
+            found, self.build_out = flatten(out)
         self.outputs = [np.asarray(innermost(x)) for _, x in found]
+        if not self.outputs or any(x.dtype.kind not in "biufc" for x in self.outputs):
+            raise GraphError(f"{getattr(f, '__name__', f)} returns {described(out)}; expected numbers to differentiate")
         if random is None and [x.shape for x in self.outputs] != [()]:
             raise GraphError(
                 f"check_derivation: expected a function with a scalar output, got shapes "
@@ -101,14 +104,17 @@ class Trial:
                 )
             mine = [(leaf, path) for leaf, (owner, path) in enumerate(self.paths) if owner == n and self.floats[leaf]]
             if [path for _, path in mine] == [""]:
-                found[mine[0][0]] = np.asarray(innermost(part))
+                found[mine[0][0]] = numbers(part)
                 continue
             got = dict(flatten(part)[0])
             if missing := [path for _, path in mine if path not in got]:
+                has = list(got) or described(part)
                 raise StructureError(
-                    f"claimed gives no gradient for {', '.join(missing)} of input {n}; it has {list(got)}."
+                    "shape", f"claimed gives no gradient for {', '.join(missing)} of input {n}; got {has}."
                 )
-            found.update({leaf: np.asarray(innermost(got[path])) for leaf, path in mine})
+            found.update({leaf: numbers(got[path]) for leaf, path in mine})
+        if not found:
+            raise StructureError("shape", "The claim gives no gradient of any input: is a `return` missing?")
         return found
 
     def run(self, leaves: list[Any], seeds: list[Array] | None = None) -> Run:
@@ -160,7 +166,34 @@ class Trial:
 
 
 class StructureError(Exception):
-    """A claim whose containers are not those of the inputs."""
+    """(cause, sentence): a claim that is not made of numbers, or not in the containers of the inputs."""
+
+
+def numbers(part: Any) -> Array:
+    """A claimed gradient as an array."""
+    try:
+        found = np.asarray(innermost(part))
+    except ValueError:  # rows of several lengths
+        found = np.asarray(None)
+    if found.dtype.kind not in "biufc":
+        raise StructureError("dtype", f"Expected the numbers of a gradient, got {described(part)}.")
+    return found
+
+
+def described(x: Any) -> str:
+    """What was returned in place of what was expected, in words."""
+    if x is None:
+        return "None (is a `return` missing?)"
+    if x is ...:
+        return "`...` (is it not done yet?)"
+    return f"a {type(x).__name__} of {len(x)}" if isinstance(x, tuple | list) else f"{type(x).__name__}: {x!r:.60}"
+
+
+def expect_functions(who: str, **given: Any) -> None:
+    """Refuse what is no function where one belongs: an array, or f(x) for f."""
+    for name, value in given.items():
+        if not callable(value):
+            raise OptionError(f"{who}: {name}={value!r:.60} is not a function; give its name, without parentheses")
 
 
 def agree(claimed: Array, true: Array, run: Run, dtype: Any = np.float64) -> bool:
@@ -172,7 +205,7 @@ def agree(claimed: Array, true: Array, run: Run, dtype: Any = np.float64) -> boo
         return False
     claimed, true = claimed[~odd], np.asarray(true)[~odd]
     eps = np.finfo(dtype).eps
-    rtol = max(1e-5, 4 * float(eps) ** 0.5)
+    rtol = tolerance(float(eps))
     flow = max((np.max(np.abs(g), initial=0) for g in run.cotangents.values()), default=0)
     atol = rtol / 100 * max(np.max(np.abs(true), initial=0), 1e-6 * flow)
     with np.errstate(all="ignore"):
@@ -182,8 +215,8 @@ def agree(claimed: Array, true: Array, run: Run, dtype: Any = np.float64) -> boo
 
 def same(a: Array, b: Array, scale: Array = 0.0) -> bool:
     """Equal to rounding, in numbers of the size of ``b`` or of ``scale``."""
-    size = max(np.max(np.abs(b), initial=0), np.max(np.abs(scale), initial=0))
-    return np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-9, atol=1e-12 * size, equal_nan=True)
+    size = max(np.max(np.abs(x), initial=0, where=np.isfinite(x)) for x in (b, scale))
+    return np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-12, atol=1e-12 * size, equal_nan=True)
 
 
 def doubled(x: Array) -> Array:
