@@ -85,7 +85,7 @@ def test_a_forgotten_link_is_no_constant_where_the_data_make_it_one(x):
     assert (divided.verdict, divided.confidence) == ("There is a factor too many: `n`.", 0.99)
 
 
-@pytest.mark.parametrize("zero", [0.0, np.zeros(3), np.float64(-0.0)])
+@pytest.mark.parametrize("zero", [0, 0.0, np.zeros(3), np.float64(-0.0)])
 def test_zero_is_called_forgotten(zero):
     found = check_derivation(loss, lambda w: zero, w)
     assert (found.cause, found.confidence) == ("missing factor", 0.99)
@@ -93,9 +93,11 @@ def test_zero_is_called_forgotten(zero):
     assert "forgotten" in found.verdict
     assert "-0" not in [cell for row in found.table for cell in row_text(row)[1::2]]
     assert check_vjp(np.tanh, lambda g, x: 0 * x, w).verdict == found.verdict
-    small = check_derivation(lambda x: x**2 / 9, lambda x: 0, 0.7)
-    assert (small.cause, small.confidence) == ("dtype", 0.5)
-    assert "forgotten" in small.verdict
+    small = lambda answer: check_derivation(lambda x: x**2 / 9, answer, 0.7)
+    assert small(lambda x: 0).verdict == found.verdict
+    cut = small(lambda x: np.int64(2 * x / 9))
+    assert (cut.cause, cut.confidence) == ("dtype", 0.5)
+    assert "forgotten" in cut.verdict
 
 
 @pytest.mark.parametrize(("more", "words"), [(1, "1 too large"), (-1, "1 too small"), (2.5, "2.5 too large")])

@@ -112,6 +112,7 @@ WRONG = [
     ("e06_mse_slope_and_intercept", "e = w * x + b - y\nreturn np.mean(e * x), np.mean(e)", ["factor"] * 2),
     ("e06_mse_slope_and_intercept", "e = w * x + b - y\nreturn 2 * np.mean(e * x), 2 * np.sum(e)", [None, "factor"]),
     ("e06_mse_slope_and_intercept", "e = y - w * x - b\nreturn 2 * np.mean(e * x), 2 * np.mean(e)", ["sign"] * 2),
+    ("e06_mse_slope_and_intercept", "e = w * x + b - y\nreturn 2 * np.mean(e * x), 0", [None, "missing factor"]),
     ("e07_mse_with_half", "e = X @ w + b - y\nreturn X.T @ e, np.mean(e)", ["factor", None]),
     ("e07_mse_with_half", "e = X @ w + b - y\nreturn np.mean(X.T @ e), np.mean(e)", ["shape", None]),
     ("e08_sigmoid", "return -sigmoid(z) * (1 - sigmoid(z))", ["sign"]),

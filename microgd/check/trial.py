@@ -171,6 +171,8 @@ class StructureError(Exception):
 
 def numbers(part: Any) -> Array:
     """A claimed gradient as an array."""
+    if type(part) is int and part == 0:
+        part = 0.0  # written as 0, and no fraction that was cut off
     try:
         found = np.asarray(innermost(part))
     except ValueError:  # rows of several lengths
