@@ -68,7 +68,7 @@ ARRANGE = [
     row(np.flip, A((2, 3, 2)), (0, 2)),
     row(np.fliplr, A((2, 3))),
     row(np.flipud, A((2, 3))),
-    *[row(np.rot90, A((2, 3)), k) for k in (1, 2, -1)],
+    *[row(np.rot90, A((2, 3)), k) for k in (1, 2, -1, 5, -3)],
     row(np.rot90, A((2, 3, 2)), 1, (0, 2)),
     row(np.roll, A((2, 3)), 2),
     row(np.roll, A((2, 3)), -1, axis=1),

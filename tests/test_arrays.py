@@ -442,6 +442,14 @@ AS_NUMPY = [
     lambda x: np.polyfit([0.0, 1.0, 2.0], np.append(x, 1.0), 1, full=True)[1],
     lambda x: np.polyfit([0.0, 1.0, 2.0], np.outer(np.append(x, 1.0), [1.0, 2.0]), 1, cov="unscaled")[0],
     lambda x: np.polydiv(np.append(x, [0.0, 3.0]), x)[0],
+    lambda x: np.polyfit(np.arange(3), np.append(x, 1.0), 1),
+    lambda x: np.histogram([0.5, 0.6, 1.5], [0.0, 1.0, 2.0, 3.0, 4.0], weights=np.append(x, 3.0))[0],
+    lambda x: np.gradient(np.append(x, [1.0, 0.0, 4.0]), np.array([0.0, 1.0, 3.0, 4.5, 7.0]), edge_order=2),
+    lambda x: np.diff(x, append=x[:1] * 2),
+    lambda x: np.linalg.norm(np.outer(x, [3.0, 2.0]), np.inf, axis=0, keepdims=True),
+    lambda x: np.nanquantile(x, 0.3, keepdims=True),
+    lambda x: np.nanmax(np.outer(x, [1.0, np.nan, 2.0]), axis=1, keepdims=True),
+    lambda x: np.nan_to_num(x * [1.0, np.nan], nan=5.0),
 ]
 
 
@@ -463,3 +471,38 @@ def test_the_median_of_nothing(shape, axis):
     x = np.zeros(shape)
     np.testing.assert_array_equal(np.median(mg.tensor(x), axis).data, np.median(x, axis))
     assert mg.grad(lambda x: np.sum(np.median(x, axis)))(x).shape == shape
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.corrcoef(x, dtype=np.float32),
+        lambda x: np.vstack([x, x], dtype=np.float32),
+        lambda x: np.logspace(x, 2.0, 3, dtype=np.float32),
+        lambda x: np.linalg.lstsq(np.array([[1j, 2.0], [1.0, 3j], [2.0, 1.0]]), np.append(x[0], 1.0))[1],
+    ],
+    ids=["corrcoef", "vstack", "logspace", "residuals of complex numbers"],
+)
+def test_a_dtype_that_is_asked_for(f):
+    x = np.array([[1.25, 2.5], [0.5, 3.0]])
+    expected, out = f(x), f(mg.tensor(x, requires_grad=True))
+    assert out.dtype == expected.dtype
+    np.testing.assert_allclose(out.data, expected, rtol=1e-5)
+
+
+def test_stable_sorting_keeps_the_order_of_ties():
+    x = np.round(np.random.default_rng(0).normal(size=100) * 3)
+    place = np.empty(100)
+    place[np.argsort(x, kind="stable")] = np.arange(100)
+    np.testing.assert_array_equal(mg.grad(lambda x: np.sum(np.sort(x, kind="stable") * np.arange(100)))(x), place)
+
+
+def test_the_rank_of_nothing_is_0():
+    assert np.linalg.lstsq(np.zeros((2, 2)), mg.tensor(np.ones(2), requires_grad=True))[2] == 0
+
+
+def test_a_number_has_one_axis_that_may_be_named():
+    """As NumPy has it."""
+    for f in (np.sum, np.max, np.min, np.prod):
+        for axis in (0, -1):
+            assert np.sum(mg.grad(lambda x, f=f, axis=axis: np.sum(f(x, axis=axis)))(3.0)) == 1

@@ -332,3 +332,36 @@ def test_advice_for_a_function_of_another_library():
     assert "NumPy's or microgd's sin has one" in str(mg.supported(math.sin))
     with pytest.raises(DtypeError, match=r"Write 3\.0 instead of 3"):
         mg.grad(lambda x: x**2)(3)
+
+
+def test_a_graph_that_shares_much_is_walked_once():
+    t = mg.tensor(1.0, requires_grad=True)
+    doubled = t
+    with mg.record_lines():
+        for _ in range(60):
+            doubled = doubled + doubled
+        loss = t * doubled.detach()
+    assert "d doubled/d t" in str(mg.explain(doubled))
+    loss.backward()
+    with mg.record_lines():
+        other = mg.tensor(1.0, requires_grad=True)
+        chain = other
+        for _ in range(60):
+            chain = chain + chain
+        chain.detach()
+    assert "took it out" in mg.why_no_grad(other)
+
+
+def test_a_cut_somewhere_else_is_not_blamed():
+    w, unused = (mg.tensor(2.0, requires_grad=True) for _ in range(2))
+    with mg.record_lines():
+        loss = w * (w * w).detach()
+    loss.backward()
+    assert "is it used in the loss at all?" in mg.why_no_grad(unused)
+
+
+def test_no_grad_is_named_around_functions_of_several():
+    w = mg.tensor([2.0], requires_grad=True)
+    with mg.record_lines(), mg.no_grad():
+        np.concatenate([w, w])
+    assert "no_grad() took it out" in mg.why_no_grad(w)

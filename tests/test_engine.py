@@ -758,3 +758,16 @@ def test_freed_memory_is_used_again():
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 1000  # 780 pages for every array, if they were given back
+
+
+def test_a_seed_has_the_precision_of_the_output():
+    x = mg.tensor(np.float32(2), requires_grad=True)
+    x.backward()
+    assert x.grad.dtype == np.float32
+
+
+def test_a_constant():
+    constant = mg.tensor(np.float32(2))
+    constant.grad = None
+    assert pickle.loads(pickle.dumps(constant)).item() == 2
+    assert repr(constant) == "tensor(2., dtype=float32)"

@@ -19,6 +19,8 @@ LEAVING_OUT = {
     "where": lambda y: np.where(KNOWN, y, 0.0),
     "an index": lambda y: y[KNOWN],
     "nansum": lambda y: np.nansum(np.where(KNOWN, y, np.nan)),
+    "compress": lambda y: np.compress(KNOWN, y),
+    "choose": lambda y: np.choose(KNOWN.astype(int), [0.0, y]),
 }
 
 OF_ROWS = {
@@ -209,3 +211,24 @@ def test_what_is_left_out_has_no_say(function, data, once_only, how, poison):
             return
         np.testing.assert_allclose(mg.hvp(loss)(poisoned, v), mg.hvp(loss)(data, v), rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(again(poisoned), again(data), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.nan_to_num,
+        np.nanmedian,
+        lambda y: np.fmax(y, 0.0),
+        lambda y: np.fmin(9.0, y),
+        lambda y: np.extract(KNOWN, y),
+        lambda y: np.select([KNOWN], [y], 0.0),
+        lambda y: np.piecewise(y, [KNOWN], [lambda v: v, 0.0]),
+    ],
+)
+def test_a_nan_that_is_passed_over_has_no_say(f):
+    factors = np.array([1.0, np.nan, 2.0])
+    slope = mg.grad(lambda x, y: np.sum(f(x * y) ** 2))
+    clean, poisoned = (slope(np.ones(3), y) for y in (np.nan_to_num(factors), factors))
+    if f is np.nanmedian:  # of two numbers, not of three
+        clean = mg.grad(lambda x: np.median(x[KNOWN] * factors[KNOWN]) ** 2)(np.ones(3))
+    np.testing.assert_allclose(poisoned, clean)

@@ -231,3 +231,7 @@ def test_bad_models_are_refused():
         ShapeError, match=r"Linear\(3, 1\): expected 3 features along the last axis, got shape \(3, 2\)"
     ):
         Linear(3, 1)(X)
+
+
+def test_a_layer_of_one_input():
+    assert mg.nn.Linear(1, 2)(np.ones((3, 1))).shape == (3, 2)

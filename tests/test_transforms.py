@@ -706,3 +706,67 @@ def test_a_loss_that_is_no_number(out):
 def test_a_jacobian_of_nothing():
     with pytest.raises(ShapeError, match="is a return missing"):
         mg.jacobian(lambda x: None)(1.0)
+
+
+def test_complex_gradients_through_a_checkpoint():
+    z = np.array([1 + 2j, 3 - 1j])
+    f = lambda z: z * z * (1 + 2j)
+    loss = lambda f: lambda z: np.sum(np.real(f(z) * (2 - 1j)))
+    np.testing.assert_allclose(mg.grad(loss(mg.checkpoint(f)))(z), mg.grad(loss(f))(z))
+
+
+def test_backward_from_a_gradient_that_is_differentiated():
+    def f(t):
+        w = mg.tensor(1.5, requires_grad=True)
+        (w * w).backward(gradient=t)
+        return w.grad
+
+    assert mg.grad(f)(2.0) == 3.0
+
+
+def test_grad_inside_no_grad():
+    def f(x):
+        with mg.no_grad():
+            inner = mg.grad(lambda y: y**3)(2.0)
+        return inner * x
+
+    assert mg.grad(f)(5.0) == 12.0
+
+
+def test_an_output_may_appear_twice():
+    def f(x):
+        y = x * x
+        return y, y
+
+    assert mg.vjp(f, 3.0)[1]((1.0, 2.0)) == (18.0,)
+
+
+def test_indices_apart_in_a_batch():
+    """Their axis comes first, as NumPy puts it."""
+    x, i = np.random.default_rng(0).normal(size=(5, 3, 4, 2, 3)), np.array([0, 2])
+    mask = np.zeros((3, 4), bool)
+    mask[0, 1] = mask[2, 3] = True
+    for f in (lambda a: a[i, :, 0, i], lambda a: a[i, 0, :, i], lambda a: a[mask, :, i]):
+        np.testing.assert_array_equal(mg.vmap(f)(x), np.stack([f(a) for a in x]))
+
+
+def test_counting_in_a_batch():
+    assert mg.vmap(lambda x: np.count_nonzero(x, axis=0))(np.ones((2, 3, 4))).shape == (2, 4)
+
+
+def test_complex_outputs_and_whole_numbers_are_refused():
+    with pytest.raises(GraphError, match="expected a real output"):
+        mg.grad(lambda z: z * z)(1 + 2j)
+    with pytest.raises(DtypeError, match="expected floating-point numbers"):
+        mg.jvp(lambda x: x * 2.0, (2,), (2,))
+
+
+def test_a_tangent_has_the_precision_of_its_primal():
+    assert mg.jvp(lambda x: x, (np.float32(2),), (np.float64(1.5),))[1].dtype == np.float32
+
+
+def test_a_nan_that_another_operand_brought_stays():
+    """Below a mask, and beside an index, which has no derivative."""
+    keep, factors = np.array([True, True, False]), np.array([np.nan, 1.0, 2.0])
+    taken = lambda x: np.take_along_axis(x, np.array([1, 0, 2]), 0) * factors
+    np.testing.assert_array_equal(mg.grad(lambda x: np.sum(np.where(keep, taken(x), 0)))(np.ones(3)), [1, np.nan, 0])

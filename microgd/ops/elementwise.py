@@ -178,7 +178,8 @@ elementwise(
 elementwise(
     np.where, None, lambda g, x: gate(g, x), lambda g, x: gate(g, np.logical_not(x)), signature="condition, x, y"
 )
-primitive(np.where).masks = always
+for function in (np.where, np.fmax, np.fmin):
+    primitive(function).masks = always
 
 
 def sign_rule(g: Any, ans: Any, x: Any) -> Any:

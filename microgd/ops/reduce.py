@@ -15,10 +15,11 @@ from microgd.ops.guard import times
 
 
 def axes(axis: Any, ndim: Any) -> Any:
-    """The reduced axes as a tuple of numbers from 0."""
+    """The reduced axes as a tuple of numbers from 0. A number has none, but 0 and -1 may be said."""
     if axis is None:
         return tuple(range(ndim))
-    return tuple([normalize_axis_index(a, ndim) for a in (axis if isinstance(axis, tuple | list) else (axis,))])
+    found = [normalize_axis_index(a, ndim or 1) for a in (axis if isinstance(axis, tuple | list) else (axis,))]
+    return tuple(found) if ndim else ()
 
 
 def kept(reduced: Any, shape: Any, axis: Any, keepdims: Any) -> Any:

@@ -130,7 +130,16 @@ Box.read, Box.written = read, written
 
 def choose(a: Any, choices: Any, *, mode: Any = "raise") -> Any:
     a, *choices = np.broadcast_arrays(a, *choices)
-    return take_along_axis(np.stack(choices), inside(a, len(choices), mode)[None], 0)[0]
+    number = inside(a, len(choices), mode)
+    return select([number == k for k in range(len(choices))], choices)
+
+
+def compress(condition: Any, a: Any, axis: Any = None) -> Any:
+    """By an index of booleans, which stops whatever comes of the entries that it leaves out."""
+    a, axis = in_a_row(a, axis)
+    chosen = np.zeros(a.shape[axis], bool)
+    chosen[np.flatnonzero(condition)] = True
+    return a[at(chosen, axis, a.ndim)]
 
 
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
@@ -144,8 +153,8 @@ composed(np.take_along_axis, take_along_axis)
 composed(np.take, take)
 composed(np.choose, choose)
 composed(np.select, select)
-composed(np.compress, lambda condition, a, axis=None: np.take(a, np.flatnonzero(condition), axis))
-composed(np.extract, lambda condition, arr: np.take(arr, np.flatnonzero(condition)))
+composed(np.compress, compress)
+composed(np.extract, lambda condition, arr: compress(condition, arr))
 flat(np.nonzero, np.flatnonzero, np.argwhere, np.isin, batch="loop")
 
 

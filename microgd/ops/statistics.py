@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from microgd.core.box import innermost
-from microgd.core.primitive import composed, elementwise, flat, general
+from microgd.core.primitive import composed, elementwise, flat, general, primitive
+from microgd.ops.guard import always
 from microgd.ops.reduce import axes, group_size
 from microgd.ops.shape import KEPT, inexact, shaped
 
@@ -103,6 +104,7 @@ composed(np.nanvar, over_numbers(np.var))
 composed(np.nanstd, over_numbers(np.std))
 composed(np.nanmax, extreme_of_numbers(np.max, -np.inf))
 composed(np.nanmin, extreme_of_numbers(np.min, np.inf))
+primitive(np.nan_to_num).masks = always
 elementwise(
     np.nan_to_num,
     lambda g, x: np.where(np.isfinite(x), g, 0),
