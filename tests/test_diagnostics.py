@@ -365,3 +365,11 @@ def test_no_grad_is_named_around_functions_of_several():
     with mg.record_lines(), mg.no_grad():
         np.concatenate([w, w])
     assert "no_grad() took it out" in mg.why_no_grad(w)
+
+
+def test_operands_that_are_not_finite_are_counted():
+    with (
+        pytest.raises(NonFiniteError, match=r"operand 0: shape \(2,\), from 1 to 1, 1 not finite"),
+        mg.detect_nonfinite(),
+    ):
+        mg.tensor([1.0, np.inf], requires_grad=True) * 2

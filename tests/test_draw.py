@@ -215,3 +215,10 @@ def test_several_ends_are_laid_out_too():
         assert abs(a[0] - b[0]) >= 80 or abs(a[1] - b[1]) >= 40
     for k in range(1, 9):  # each below its parent
         assert plan.centres[k][0] == pytest.approx(plan.centres[k + 8][0])
+
+
+def test_tooltips_have_values_and_constants_are_dashed():
+    x = mg.tensor(2.0, requires_grad=True)
+    assert "value 4" in mg.draw(x * x).to_svg()
+    assert "stroke-dasharray" not in mg.draw(x * x).to_svg()
+    assert "stroke-dasharray" in mg.draw(x * np.ones(2)).to_svg()

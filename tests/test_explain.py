@@ -458,3 +458,9 @@ def test_a_variable_may_be_called_const():
     const = mg.tensor(2.0, requires_grad=True)
     assert "not kept" not in str(explain(const * 3.0))
     assert "maximum.accumulate(x)" in str(explain(lambda x: np.sum(np.maximum.accumulate(x)), np.array([1.0, 2.0])))
+
+
+def test_only_what_was_stretched_is_called_so():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    assert "stretched" not in str(explain(np.sum(x * x)))
+    assert "stretched" in str(explain(np.sum(mg.tensor(3.0, requires_grad=True) * x)))

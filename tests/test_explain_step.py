@@ -347,3 +347,10 @@ class TestRefusals:
         w.grad = np.float64(np.nan)
         with pytest.raises(NonFiniteError, match="nothing was updated"):
             explain_step(SGD([w]))
+
+
+def test_climbing_without_decay_has_no_decay():
+    w = mg.tensor(2.0, requires_grad=True)
+    optimizer = mg.optim.SGD([w], lr=0.1, maximize=True)
+    (w * w).backward()
+    assert "weight_decay p" not in str(mg.explain_step(optimizer))

@@ -307,3 +307,8 @@ class TestRefusals:
     def test_reduction_of_classes(self):
         with pytest.raises(OptionError, match="got 'average'"):
             cross_entropy(np.zeros((1, 2)), [0], "average")
+
+
+def test_an_ignored_row_among_losses_that_are_not_reduced():
+    losses = cross_entropy(np.zeros((3, 2)), np.array([0, -100, 1]), reduction="none")
+    np.testing.assert_allclose(losses, [np.log(2), 0, np.log(2)])

@@ -536,3 +536,17 @@ def test_without_memory_adam_follows_the_last_gradient():
         p.grad = np.float32(g)
         optimizer.step()
     assert p.item() == pytest.approx(-2, rel=1e-3)
+
+
+def test_state_may_have_been_text():
+    """Lists instead of arrays, as after a file of JSON."""
+    p = leaf([1.0, 2.0])
+    optimizer = Adam([p])
+    walk(optimizer, [p], slope, 1)
+    state = json.loads(json.dumps(optimizer.state_dict(), default=lambda array: array.tolist()))
+    state["state"] = {int(k): saved for k, saved in state["state"].items()}
+    other = Adam([leaf([1.0, 2.0])])
+    other.load_state_dict(state)
+    np.testing.assert_array_equal(
+        other.state_dict()["state"][0]["exp_avg"], optimizer.state_dict()["state"][0]["exp_avg"]
+    )
