@@ -394,3 +394,40 @@ def test_long_tables_are_cut_and_the_worst_come_first():
     assert len(found.table) == 30
     assert "24 more" in str(found)
     assert "24 more" in found._repr_html_()
+
+
+def test_small_numbers_are_not_right_because_they_are_small():
+    assert not mg.check_derivation(lambda x: 1e-7 * np.sum(x**2), lambda x: 1e-7 * x, np.array([1.0, 2.0])).ok
+
+
+def test_a_kink_is_named_by_its_function():
+    def loss(x):
+        return np.sum(np.exp(x) * np.abs(x))
+
+    found = mg.check_derivation(loss, lambda x: np.exp(x) * (np.abs(x) + np.where(x >= 0, 1, -1)), np.array([0.0, 1.0]))
+    assert "kink of `np.abs(x)`" in found.verdict
+
+
+def test_a_right_answer_has_no_table():
+    assert "claimed  " not in str(mg.check_derivation(np.sum, np.ones_like, np.array([1.0, 2.0])))
+
+
+def test_causes_that_are_near_each_other():
+    rng = np.random.default_rng(0)
+    W, X = rng.normal(size=(2, 3, 3))
+    b, x = 0.3, np.array([1.0, 2.0, 3.0])
+    found = mg.check_derivation(lambda W: np.sum(np.sin(X @ W)), lambda W: X.T @ np.cos(X @ W).T, W)
+    assert found.cause == "transposed"
+    found = mg.check_derivation(lambda b: np.sum(np.sin(x + b) * x), lambda b: (np.cos(x + b) * x)[0], b)
+    assert found.cause == "missing sum"
+    found = mg.check_derivation(
+        lambda x, y: np.sum(x) * np.sum(y**2),
+        lambda x, y: (x * 2 * np.sum(y), np.ones(3)),
+        np.ones(3),
+        np.ones(2),
+        argnums=(0, 1),
+    )
+    assert found.cause == "shape"
+    A, w = rng.normal(size=(10, 3)), rng.normal(size=3)
+    found = mg.check_derivation(lambda w: np.mean((A @ w) ** 2), lambda w: A.T @ (A @ w), w)
+    assert "half of m" in found.verdict

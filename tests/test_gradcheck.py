@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -424,3 +425,24 @@ def test_no_derivative_where_nothing_comes_out():
 )
 def test_functions_with_transforms_inside(f):
     assert gradcheck(f, np.array([0.5, -1.0, 2.0]))
+
+
+def test_a_complex_factor_is_told():
+    z = np.array([1 + 1j, 2 - 1j])
+    for rule, said in ((lambda g: g * (2 - 1j), "1+0.5j"), (lambda g: g * (2 + 1j), "1-0.5j")):
+        doubled = mg.primitive(lambda z: z * 2.0, vjps=rule)
+        with pytest.raises(GradientError, match=re.escape(f"{said} times what it should be")):
+            gradcheck(doubled, z)
+
+
+def test_the_upstream_gradient_is_told():
+    tripled = mg.primitive(lambda x: x * 2.0, vjps=lambda g, ans, x: g * 3.0)
+    with pytest.raises(GradientError, match="upstream gradient: random numbers"):
+        gradcheck(tripled, np.ones(2))
+    assert "full Jacobian" not in str(gradcheck(lambda x: np.sum(x**2), np.ones(5000)))
+
+
+def test_a_factor_near_one_has_its_digits():
+    slightly = mg.primitive(lambda x: x * 2.0, vjps=lambda g, ans, x: g * 2.001)
+    with pytest.raises(GradientError, match=r"1\.0005 times"):
+        gradcheck(slightly, np.ones(2))

@@ -542,7 +542,7 @@ def test_state_may_have_been_text():
     """Lists instead of arrays, as after a file of JSON."""
     p = leaf([1.0, 2.0])
     optimizer = Adam([p])
-    walk(optimizer, [p], slope, 1)
+    walk(optimizer, [p], np.ones_like, 1)
     state = json.loads(json.dumps(optimizer.state_dict(), default=lambda array: array.tolist()))
     state["state"] = {int(k): saved for k, saved in state["state"].items()}
     other = Adam([leaf([1.0, 2.0])])

@@ -71,11 +71,11 @@ def factor(c: Any, count: int) -> str:
     if abs(c + 1) < CLOSE:
         return f"{all_of_them} has the wrong sign."
     if np.iscomplexobj(c) and abs(c.imag) > CLOSE * abs(c):
-        return f"{all_of_them} is {c:.4g} times what it should be."
+        return f"{all_of_them} is {c:.6g} times what it should be."
     c = float(np.real(c))
     sign = " and has the wrong sign" if c < 0 else ""
     times, way = (abs(c), "large") if abs(c) > 1 else (1 / abs(c), "small")
-    return f"{all_of_them} is {times:.4g} times too {way}{sign}."
+    return f"{all_of_them} is {times:.6g} times too {way}{sign}."
 
 
 def places(wrong: Array, x: Array) -> Iterator[str]:

@@ -149,7 +149,7 @@ def flat(*functions: Callable[..., Any], signature: str = "", batch: Batching = 
         row = primitive(function)
         row.form, row.batch = "flat", "axis" if signature else batch
         if signature:
-            row.bind = _binder(signature, 1, variadic=False)
+            row.bind = _binder(signature, 1)
 
 
 def composed(function: Callable[..., Any], body: Callable[..., Any], note: str = "") -> None:
@@ -185,7 +185,7 @@ def _declare(
     if bind is not None:
         row.bind = bind
     elif signature:
-        row.bind = _binder(signature.lstrip("*"), len(rules), variadic)
+        row.bind = _binder(signature, len(rules))
     if forward is not None:
         row.forward = forward
     elif variadic:
@@ -209,13 +209,13 @@ def _everywhere(part: Any) -> Mapping[int, Any]:
     return defaultdict(lambda: part)
 
 
-def _binder(signature: str, operands: int, variadic: bool) -> Callable[..., Any]:
+def _binder(signature: str, operands: int) -> Callable[..., Any]:
     """``lambda a, axis=None: ((a,), {'axis': axis})``: Python's own call does the matching."""
     names = [part.split("=")[0].strip() for part in signature.split(",")]
     names = [name for name in names if name != "*"]
-    given = f"tuple({names[0]})" if variadic else f"({', '.join(names[:operands])},)"
+    given = ", ".join(names[:operands])
     metadata = ", ".join(f"{name!r}: {name}" for name in names[operands:])
-    return eval(f"lambda {signature}: ({given}, {{{metadata}}})")  # type: ignore[no-any-return]
+    return eval(f"lambda {signature}: (({given},), {{{metadata}}})")  # type: ignore[no-any-return]
 
 
 def keeper(operands: list[str], has_metadata: bool, needs: list[str]) -> Callable[..., Any]:
