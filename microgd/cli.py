@@ -13,6 +13,7 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -42,7 +43,7 @@ from microgd.errors import DataError, MicrogdError, OptionError
 from microgd.files import replacing
 from microgd.ops.special import sigmoid
 from microgd.train.checkpoint import load, save
-from microgd.train.regression import Fitted, Model, Settings, descend
+from microgd.train.regression import Fitted, Model, Settings, descend, plain
 
 STATES = {"passed": "green", "not done": "yellow", "failed": "red", "crashed": "red", "timed out": "red"}
 INDENT, PRINTED_LINES, TABLE_ROWS = (0, 0, 0, 4), 10, 8
@@ -64,6 +65,9 @@ def one_sentence() -> Iterator[None]:
         yield
     except MicrogdError as error:
         fail(str(error))
+    except BrokenPipeError:  # who reads the answers has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
     except OSError as error:
         fail(f"{error.filename or 'a file'}: {error.strerror or error}")
     except KeyboardInterrupt:
@@ -92,7 +96,7 @@ def fit(
     batch_size: Annotated[str, typer.Option(help="full, 1 (stochastic) or n rows a step (mini-batch).")] = "full",
     seed: Annotated[int, typer.Option(help="For the order of the rows.")] = 0,
     standardise: Annotated[bool, typer.Option(help="Descend on features of mean 0 and deviation 1.")] = True,
-    l2: Annotated[float, typer.Option(help="Penalty: l2 times the squared coefficients.")] = 0.0,
+    l2: Annotated[float, typer.Option(help="Penalty: l2 times the squared (standardised) coefficients.")] = 0.0,
     tolerance: Annotated[float, typer.Option(help="Stop at relative changes below it; 0: never.")] = 1e-9,
     patience: Annotated[int, typer.Option(help="... for so many epochs in a row.")] = 10,
     initial: Annotated[str | None, typer.Option(help="Start, as intercept,slope,... [default: zeros]")] = None,
@@ -117,15 +121,15 @@ def fit(
             patience=patience,
             initial=None if initial is None else [number(float, part, "--initial") for part in initial.split(",")],
         )
-        with filled(output) as folder:
+        with filled(output, table.source) as folder:
             with progress(epochs) as advance:
                 fitted = descend(inputs, goal, names, goal_name, settings, advance)
-            report(fitted, len(inputs), settings)
             write(fitted, inputs, goal, settings, table.source, folder)
             written = [name for name in FILES if (folder / name).exists()]
-        out.print(
-            f"Written to {output}{'/' if output.name else ''}: {', '.join(written)}", soft_wrap=True, markup=False
-        )
+    report(fitted, len(inputs), settings)  # after all is written: who reads it may stop after the first line
+    if "learning_curve.png" not in written:
+        out.print("No pictures: they need matplotlib; install it with: pip install 'microgd\\[plot]'")
+    out.print(f"Written to {output}{'/' if output.name else ''}: {', '.join(written)}", soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -136,21 +140,21 @@ def predict(
 ) -> None:
     """Apply a fitted model to a CSV file."""
     with one_sentence():
-        stored = load(model)
-        if not isinstance(stored, dict) or set(stored) != {f.name for f in dataclasses.fields(Model)}:
-            raise DataError(f"{model}: not a model written by microgd fit")
-        fitted = Model(**stored)
+        fitted = stored_model(model)
         table = open_csv(data)
+        for source in (model, data):
+            if output is not None and same_file(output, source):
+                raise DataError(f"{output}: is read by this command; name another file with --out")
         inputs = table.numbers(positions(table, fitted))
         names, answers = [fitted.target], [fitted.predict(inputs)]
         if fitted.kind == "logistic":
-            names.append(f"probability of {fitted.classes[1]:g}")
+            names.append(f"probability of {plain(fitted.classes[1])}")
             answers.append(sigmoid(fitted.scores(inputs)))
-        rows = [names, *([f"{x:.10g}" for x in row] for row in zip(*answers, strict=True))]
+        rows = [names, *(map(plain, row) for row in zip(*answers, strict=True))]
         if output is None:
             csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
         else:
-            with replacing(output) as temporary, open(temporary, "w", newline="") as file:
+            with replacing(output) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
                 csv.writer(file, lineterminator="\n").writerows(rows)
 
 
@@ -181,6 +185,28 @@ def check(
     raise typer.Exit(0 if graded.ok else 1 if graded.names else 2)
 
 
+def stored_model(path: Path) -> Model:
+    """The model in a file that ``fit`` wrote."""
+    expected = "give model.npz, as written by microgd fit"
+    try:
+        stored = load(path)
+    except DataError as error:
+        raise DataError(f"{error}; {expected}") from None
+    try:
+        model = Model(**stored)
+        sound = model.is_sound()
+    except TypeError:
+        sound = False
+    if not sound:
+        raise DataError(f"{path}: is not a model; {expected}")
+    return model
+
+
+def same_file(one: Path, other: Path | str) -> bool:
+    """Whether two names, or links, mean one file with content to lose."""
+    return one.is_file() and os.path.samefile(one, other)
+
+
 def number(kind: type, text: str, option: str) -> Any:
     """A number from the command line."""
     try:
@@ -197,7 +223,10 @@ def columns(table: Table, target: str | None, features: str | None) -> tuple[Any
     else:
         chosen = [table.index(name.strip()) for name in features.split(",")]
     if not chosen:
-        raise DataError(f"{table.source}: only one column; a target and at least one feature are needed")
+        raise DataError(
+            f"{table.source}: only one column, {table.names[0]!r}, by the first row; a target and at least one "
+            f"feature are needed, and nothing may stand above the header"
+        )
     if goal in chosen:
         raise OptionError(f"--features: {table.names[goal]!r} is the target; a model must not see what it predicts")
     numbers = table.numbers([*chosen, goal])
@@ -217,16 +246,23 @@ def positions(table: Table, model: Model) -> list[int]:
 
 
 @contextmanager
-def filled(output: Path) -> Iterator[Path]:
+def filled(output: Path, source: str) -> Iterator[Path]:
     """A temporary folder whose files take the place of those in ``output`` when the block ends well.
 
     It is made beforehand, so that an output that cannot be written is known before the work is done. Files of an
-    earlier fit that this one does not make are removed: they would show another fit.
+    earlier fit that this one does not make are removed: they would show another fit. Where there was no earlier fit,
+    files of these names are the user's own, and refused; and so is the data file, ``source``, anywhere.
     """
     if output.exists() and not output.is_dir():
         raise DataError(f"{output}: is a file; name a folder with --out")
-    if taken := [name for name in FILES if (output / name).is_dir()]:
-        raise DataError(f"{output / taken[0]}: is a folder, where a file is to be written; name another with --out")
+    present = [output / name for name in FILES if (output / name).exists()]
+    for path in present:
+        if path.is_dir():
+            raise DataError(f"{path}: is a folder, where a file is to be written; name another with --out")
+        if same_file(path, source):
+            raise DataError(f"{path}: holds the data, and would be overwritten; name another folder with --out")
+    if present and not holds_a_fit(output):
+        raise DataError(f"{present[0]}: was not written by microgd fit; name another folder with --out")
     parent = output.absolute()
     while not parent.exists():
         parent = parent.parent
@@ -246,6 +282,15 @@ def filled(output: Path) -> Iterator[Path]:
                 (output / name).unlink(missing_ok=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def holds_a_fit(folder: Path) -> bool:
+    """Whether an earlier fit wrote to this folder."""
+    try:
+        stored_model(folder / "model.npz")
+    except DataError:
+        return False
+    return True
 
 
 @contextmanager
@@ -293,12 +338,14 @@ def report(fitted: Fitted, rows: int, settings: Settings) -> None:
         summary.add_row(metric, f"{value:.4f}")
     if model.classes:
         why = " (the target has two values; --model linear fits a line)" if settings.model is None else ""
-        summary.add_row("classes", f"{model.classes[1]:g} against {model.classes[0]:g}{why}")
-    batch = "all rows" if settings.batch_size is None else f"{settings.batch_size} rows"
+        summary.add_row("classes", f"{plain(model.classes[1])} against {plain(model.classes[0])}{why}")
+    batch = {None: "all rows", 1: "1 row"}.get(settings.batch_size, f"{settings.batch_size} rows")
     scaled = "standardised features" if settings.standardise else "features as they are"
     rate = f"rate {fitted.rate:.4g}" + (" (from the data)" if settings.lr is None else "")
     summary.add_row("descent", f"{settings.optimizer}, {rate}, {batch} a step, {scaled}")
     summary.add_row("stopped", f"{history.stopped}; {history.steps} steps in {history.seconds:.2f} s")
+    for note in fitted.notes:
+        summary.add_row("note", note)
     out.print(summary)
 
 
@@ -323,11 +370,10 @@ def write(fitted: Fitted, inputs: Any, goal: Any, settings: Settings, source: st
 
 
 def draw(fitted: Fitted, inputs: Any, goal: Any, standardised: bool) -> dict[str, Any]:
-    """The pictures, by file name; none without matplotlib, and a word about it."""
+    """The pictures, by file name; none without matplotlib."""
     try:
         import matplotlib as mpl
     except ImportError:
-        out.print("No pictures: they need matplotlib; install it with: pip install 'microgd\\[plot]'")
         return {}
     mpl.use("Agg")
     from microgd.plots import error_surface, learning_curve, line_as_it_moves
@@ -344,13 +390,15 @@ def draw(fitted: Fitted, inputs: Any, goal: Any, standardised: bool) -> dict[str
             return sigmoid(line) if logistic else line
 
         y = (goal == model.classes[1]).astype(float) if logistic else goal
-        target = f"probability that {model.target} is {model.classes[1]:g}" if logistic else model.target
+        target = f"probability that {model.target} is {plain(model.classes[1])}" if logistic else model.target
         pictures["line.png"] = line_as_it_moves(x, y, fitted.path, curve, (feature, target), best)
         names = ("intercept", f"slope of {feature}")
         if standardised:
             names = (f"intercept, at the mean of {feature}", f"slope per standard deviation of {feature}")
         walk = fitted.walk
-        pictures["surface.png"] = error_surface(walk.loss, walk.path, names, walk.minimum, loss_name)
+        pictures["surface.png"] = error_surface(
+            walk.loss, walk.path, names, walk.minimum, loss_name, one_scale=standardised
+        )
     return pictures
 
 
@@ -417,7 +465,12 @@ def visible(text: str) -> str:
 
 def main() -> None:
     """The entry point of the ``microgd`` command."""
+    if sys.stdout is None:  # closed by the shell
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     sys.stdout.reconfigure(errors="replace")  # what a user's file says may be beyond what the terminal can write
+    for name in ("SIGTERM", "SIGHUP"):  # as an interrupt, so that no temporary folder stays
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_DFL:
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     app()
 
 

@@ -223,12 +223,77 @@ class TestPredict:
         assert "no column 'hours'" in microgd("predict", model, other, cwd=tmp_path, status=2)
         wide = write(tmp_path / "w.csv", [(1, 2, 3)])
         assert "the model needs 1: hours" in microgd("predict", model, wide, cwd=tmp_path, status=2)
-        assert "no such file" in microgd("predict", "absent.npz", other, cwd=tmp_path, status=2)
+        assert "No such file" in microgd("predict", "absent.npz", other, cwd=tmp_path, status=2)
         assert "not a file written by" in microgd("predict", other, other, cwd=tmp_path, status=2)
         np.save(tmp_path / "array.npy", np.ones(2))
         assert "not a file written by" in microgd("predict", "array.npy", other, cwd=tmp_path, status=2)
         mg.save(tmp_path / "list.npz", [1, 2])
         assert "not a model" in microgd("predict", "list.npz", other, cwd=tmp_path, status=2)
+        for wrong in ("microgd-fit/settings.json", "microgd-fit", "array.npy", "list.npz"):
+            told = microgd("predict", wrong, other, cwd=tmp_path, status=2)
+            assert "give model.npz, as written by microgd fit" in told
+            assert "pickle" not in told
+        assert "Is a directory" in microgd("predict", "microgd-fit", other, cwd=tmp_path, status=2)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"coefficients": np.ones(2)},
+            {"coefficients": None},
+            {"coefficients": 1.0},
+            {"coefficients": np.array([np.nan])},
+            {"intercept": "1"},
+            {"features": None},
+            {"features": [1]},
+            {"target": 3},
+            {"kind": "poly"},
+            {"kind": "logistic"},
+            {"kind": "logistic", "classes": ["a", "b"]},
+            {"more": 1},
+        ],
+        ids=str,
+    )
+    def test_a_file_with_other_contents_is_no_model(self, tmp_path, change):
+        sound = {"kind": "linear", "features": ["x"], "target": "y", "intercept": 1.0, "coefficients": np.ones(1)}
+        write(tmp_path / "d.csv", [(1,), (2,)], ["x"])
+        mg.save(tmp_path / "m.npz", sound | {"classes": []})
+        assert microgd("predict", "m.npz", "d.csv", cwd=tmp_path).split() == ["y", "2", "3"]
+        mg.save(tmp_path / "m.npz", sound | {"classes": []} | change)
+        assert "m.npz: is not a model; give model.npz" in microgd("predict", "m.npz", "d.csv", cwd=tmp_path, status=2)
+
+    def test_numbers_can_be_read_back(self, tmp_path):
+        big = (12345678901, 12345678902)
+        classes = write(tmp_path / "c.csv", [(x, big[x > 3]) for x in range(8)], ["x", "y"])
+        assert f"{big[1]} against {big[0]}" in microgd("fit", classes, cwd=tmp_path)
+        rows = microgd("predict", "microgd-fit/model.npz", classes, cwd=tmp_path).split("\n")
+        assert rows[0] == f"y,probability of {big[1]}"
+        assert {row.split(",")[0] for row in rows[1:-1]} == set(map(str, big))
+        line = write(tmp_path / "l.csv", [(x, 1700000000123 + x) for x in range(8)], ["x", "y"])
+        microgd("fit", line, cwd=tmp_path)
+        stored = mg.load(tmp_path / "microgd-fit" / "model.npz")
+        printed = microgd("predict", "microgd-fit/model.npz", line, cwd=tmp_path).split()[1:]
+        assert [float(x) for x in printed] == [x * stored["coefficients"][0] + stored["intercept"] for x in range(8)]
+
+    def test_what_is_read_is_not_overwritten(self, tmp_path):
+        microgd("fit", cwd=tmp_path)
+        write(tmp_path / "a.csv", [(1,), (2,)], ["hours"])
+        (tmp_path / "link.csv").symlink_to("a.csv")
+        for output in ("a.csv", "link.csv", "microgd-fit/model.npz"):
+            before = (tmp_path / output).read_bytes()
+            told = microgd("predict", "microgd-fit/model.npz", "a.csv", "-o", output, cwd=tmp_path, status=2)
+            assert told == f"microgd: {output}: is read by this command; name another file with --out\n"
+            assert (tmp_path / output).read_bytes() == before
+
+    def test_names_beyond_ascii_in_a_plain_locale(self, tmp_path):
+        (tmp_path / "d.csv").write_text("x,größe\n1,2\n2,4\n3,7\n", encoding="utf-8")
+        script = "import runpy; runpy.run_module('microgd.cli', run_name='__main__')"
+        environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        for arguments in (["fit", "d.csv"], ["predict", "microgd-fit/model.npz", "d.csv", "-o", "out.csv"]):
+            done = subprocess.run(
+                [sys.executable, "-c", script, *arguments], cwd=tmp_path, env=environment, check=False
+            )
+            assert done.returncode == 0
+        assert (tmp_path / "out.csv").read_text(encoding="utf-8").startswith("größe\n")
 
 
 class TestBadInput:
@@ -274,6 +339,10 @@ class TestBadInput:
             ("x,y\n1e-200,5\n2e-200,4\n3e-200,5\n", [], "'x' reaches 3e-200"),
             ("x,y\n1_0,2\n2,4\n", [], "row 2, x: '1_0' is not a number"),
             ("x,y,\n1,2,\n2,4,\n", [], "row 2, column 3: the cell is empty"),
+            ("x,y\n1,2\n2,4\n", ["--l2", "1e308"], "l2: must be a number from 0 to 1e+120, got 1e+308"),
+            ("x,y\n1,2\n2,4\n", ["--initial", "1e200,1"], "the loss is inf before the first step"),
+            ("name,x,y\nanna,1,2\n", [], "'anna' is not a number; correct it, leave the row out, or choose columns"),
+            ("# my data\na,b\n1,2\n", [], "only one column, '# my data', by the first row;"),
         ],
     )
     def test_one_clear_sentence(self, tmp_path, text, options, message):
@@ -284,6 +353,11 @@ class TestBadInput:
         assert message in complaint
         assert len(complaint.splitlines()) == 1
         assert not (tmp_path / "microgd-fit").exists()
+
+    def test_very_long_cells_and_names(self, tmp_path):
+        (tmp_path / "d.csv").write_text('x,y\n1,"2\n' + "3,4\n" * 40_000)
+        assert "row 2: field larger than field limit" in microgd("fit", "d.csv", cwd=tmp_path, status=2)
+        assert "there are: hours" in microgd("fit", "--target", "1" * 5000, cwd=tmp_path, status=2)
 
     def test_not_text(self, tmp_path):
         (tmp_path / "d.csv").write_bytes(b"\xff\xfe\x00\x01")
@@ -309,6 +383,11 @@ class TestBadInput:
         printed = microgd("fit", *options, cwd=tmp_path)
         start, end = printed.split("mean squared error")[1].split(" at the start, ")
         assert float(end.split()[0]) < float(start)
+
+    def test_a_rate_at_the_edge_swings(self, tmp_path):
+        complaint = microgd("fit", "--lr", 1.0, cwd=tmp_path, status=2)
+        assert "the loss swings and stays at 4566.57 by step" in complaint
+        assert "try --lr 0.25" in complaint
 
     def test_earlier_output_survives_a_failure(self, tmp_path):
         microgd("fit", cwd=tmp_path)
@@ -339,6 +418,90 @@ class TestBadInput:
         assert "is a file" in microgd("fit", "-o", "taken", cwd=tmp_path, status=2)
         assert "taken" in microgd("fit", "-o", "taken/below", cwd=tmp_path, status=2)
         assert (tmp_path / "taken").read_text() == "mine"
+
+    def test_the_users_own_files_are_not_overwritten(self, tmp_path):
+        rows = [(1, 2), (2, 4), (3, 7)]
+        data = write(tmp_path / "history.csv", rows, ["x", "y"])
+        before = data.read_bytes()
+        told = microgd("fit", "history.csv", "-o", ".", cwd=tmp_path, status=2)
+        assert (
+            told == "microgd: history.csv: holds the data, and would be overwritten; name another folder with --out\n"
+        )
+        own = tmp_path / "own"
+        own.mkdir()
+        for name in ("settings.json", "line.png", "model.npz"):
+            (own / name).write_text("mine")
+            told = microgd("fit", "history.csv", "-o", "own", cwd=tmp_path, status=2)
+            assert told == f"microgd: own/{name}: was not written by microgd fit; name another folder with --out\n"
+            assert [(path.name, path.read_text()) for path in own.iterdir()] == [(name, "mine")]
+            (own / name).unlink()
+        microgd("fit", "history.csv", "-o", "own", cwd=tmp_path)
+        microgd("fit", "history.csv", "-o", "own", cwd=tmp_path)
+        (tmp_path / "link.csv").symlink_to("own/history.csv")
+        assert "holds the data" in microgd("fit", "link.csv", "-o", "own", cwd=tmp_path, status=2)
+        assert data.read_bytes() == before
+
+    @pytest.mark.parametrize(
+        ("text", "options", "note"),
+        [
+            (None, ["--lr", "0.00001"], "still falling at the end; try --lr 0.25, or more --epochs"),
+            (None, ["--epochs", "3"], "still falling at the end; try more --epochs"),
+            (
+                "x,y\n0,0\n2,2\n",
+                ["--lr", "1"],
+                "the loss did not fall: it began at the minimum, or the rate is too high",
+            ),
+            ("a,b,y\n1,2,1\n2,4,3\n3,6,4\n", [], "of 2 features, only 1 can be told apart"),
+            ("a,b,c,y\n1,2,3,4\n2,5,6,1\n", [], "of 3 features, only 1 can be told apart"),
+            ("x,pass\n" + "".join(f"{x},{int(x > 5)}\n" for x in range(10)), [], "part the classes without a mistake"),
+        ],
+        ids=["rate too small", "too few epochs", "swinging", "collinear", "few rows", "separable"],
+    )
+    def test_what_the_numbers_do_not_tell_is_noted(self, tmp_path, text, options, note):
+        if text is not None:
+            (tmp_path / "d.csv").write_text(text)
+            options = ["d.csv", *options]
+        printed = " ".join(microgd("fit", *options, cwd=tmp_path).split())
+        assert note in printed
+        better = ["--l2", "0.1", "--lr", "0.3"] if text else ["--lr", "0.3", "--epochs", "900"]
+        assert "note" not in microgd("fit", *options, *better, cwd=tmp_path)
+
+    def test_a_reader_who_stops_early_loses_no_file(self, tmp_path):
+        command = f"{sys.executable} -m microgd.cli fit -o out | head -1"
+        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith("Data:")
+        assert "Traceback" not in done.stderr
+        assert (tmp_path / "out" / "model.npz").exists()
+
+        (tmp_path / "many.csv").write_text("hours\n" + "5\n" * 100_000)
+        command = f"{sys.executable} -m microgd.cli predict out/model.npz many.csv | head -1"
+        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert (done.stdout, done.stderr) == ("score\n", "")
+
+    def test_a_closed_standard_output(self, tmp_path):
+        command = f"{sys.executable} -m microgd.cli"
+        for arguments in ("fit", "predict microgd-fit/model.npz microgd-fit/history.csv --help"):
+            done = subprocess.run(
+                f"{command} {arguments} >&-", shell=True, cwd=tmp_path, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+        assert (tmp_path / "microgd-fit" / "model.npz").exists()
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+    def test_terminated(self, tmp_path, number):
+        command = [sys.executable, "-m", "microgd.cli", "fit", "--epochs", "100000000", "--tolerance", "0"]
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            process.stdout.readline()
+            while not list(tmp_path.iterdir()):
+                time.sleep(0.01)
+            process.send_signal(number)
+            process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert not list(tmp_path.iterdir()), "no temporary folder stays"
+
+    def test_names_are_not_read_as_mathematics(self, tmp_path):
+        data = write(tmp_path / "d.csv", [(1, 2), (2, 4), (3, 7)], ["x", r"$\frac{$"])
+        assert r"regression of $\frac{$" in microgd("fit", data, cwd=tmp_path)
 
     def test_interrupted(self, tmp_path):
         command = [sys.executable, "-c", INTERRUPTIBLE, "fit", "--epochs", "100000000", "--tolerance", "0"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from microgd.plots import error_surface, learning_curve, line_as_it_moves
+from microgd.plots import error_surface, learning_curve, line_as_it_moves, v_curve
 from microgd.plots.curves import moments
 
 
@@ -16,6 +16,12 @@ def test_learning_curve_shows_every_loss():
     assert axes.get_yscale() == "log"
     assert axes.get_ylabel() == "mean squared error"
     assert learning_curve([2.0, 1.0]).axes[0].get_yscale() == "linear"
+
+
+def test_a_long_run_says_that_its_axis_is_logarithmic():
+    for count, scale, label in ((101, "symlog", "epoch (logarithmic axis)"), (100, "linear", "epoch")):
+        (axes,) = learning_curve(np.linspace(2, 1, count)).axes
+        assert (axes.get_xscale(), axes.get_xlabel()) == (scale, label)
 
 
 def test_the_line_moves_from_start_to_end():
@@ -64,3 +70,52 @@ def test_surface_shows_the_whole_path_at_its_true_height(best):
 
 def test_a_path_that_stands_still_can_be_drawn():
     error_surface(lambda a, b: a * 0 + b * 0, np.zeros((3, 2)), ("a", "b")).canvas.draw()
+
+
+def test_names_are_not_read_as_mathematics():
+    name, path = r"$\frac{$ in $", np.array([[0.0, 0.0], [1.0, 1.0]])
+    pictures = [
+        learning_curve([2.0, 1.0], name),
+        line_as_it_moves(path[:, 0], path[:, 1], path, lambda grid, p: p[0] + p[1] * grid, (name, name)),
+        error_surface(lambda a, b: a**2 + b**2, path, (name, name), loss_name=name),
+        v_curve([1e-3, 1e-5], [1e-6, 1e-10], name=name),
+    ]
+    for picture in pictures:
+        picture.canvas.draw()  # a name read as mathematics does not parse
+
+
+def bowl(a, b):
+    return (a - 3) ** 2 + (b - 1) ** 2
+
+
+def test_one_scale_makes_circles_round():
+    path = np.array([[0.0, 0.9], [3.0, 1.0]])
+    flat = error_surface(bowl, path, ("a", "b"), one_scale=True).axes[0]
+    assert flat.get_aspect() == 1
+    assert np.ptp(flat.get_xlim()) == pytest.approx(np.ptp(flat.get_ylim()))
+    assert error_surface(bowl, path, ("a", "b")).axes[0].get_aspect() == "auto"
+
+
+def test_the_colours_begin_at_the_lowest_loss_and_numbers_stand_whole():
+    path = np.array([[0.0, 0.0], [2e12, 1e12]])
+    picture = error_surface(lambda a, b: (a - 2e12) ** 2 + b**2, path, ("a", "b"), np.array([2e12, 0.0]))
+    picture.canvas.draw()
+    flat, bar, solid = picture.axes
+    assert bar.get_ylim()[0] >= 0
+    axes = (flat.xaxis, flat.yaxis, solid.xaxis, solid.yaxis, solid.zaxis, bar.yaxis)
+    assert all(axis.get_offset_text().get_text() == "" for axis in axes)
+    assert "2e+12" in [label.get_text() for label in flat.get_xticklabels()]
+
+
+def test_the_end_is_marked_and_the_view_is_over_the_lowest_corner():
+    path = np.array([[0.0, 0.0], [3.0, 1.0]])
+    flat, _, solid = error_surface(bowl, path, ("a", "b")).axes
+    end = next(line for line in flat.lines if line.get_label() == "end")
+    np.testing.assert_array_equal([*end.get_xdata(), *end.get_ydata()], path[-1])
+    assert solid.azim == 30  # the corner where both parameters are large: the valley lies there
+    mirrored = error_surface(lambda a, b: bowl(-a, -b), -path, ("a", "b")).axes[2]
+    assert mirrored.azim == 210
+
+
+def test_a_loss_that_is_the_same_everywhere_can_be_drawn():
+    error_surface(lambda a, b: 5.0 + 0 * a * b, np.zeros((3, 2)), ("a", "b")).canvas.draw()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import reprlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -139,11 +140,12 @@ def open_csv(path: str | Path) -> Table:
 
 def fitness(lines: list[tuple[int, str]], delimiter: str) -> tuple[bool, bool, int]:
     """How well a delimiter parts the first two rows; names may hold anything, so the second, of numbers, counts."""
-    try:
-        widths = [len(row) for _, row in islice(cells(lines, delimiter, ""), 2)]
-    except DataError:
-        return False, False, 0
-    return widths[-1] > 1, widths[0] == widths[-1], widths[-1]
+    widths = []
+    with suppress(DataError):  # a row that cannot be read is complained about later
+        for _, row in islice(cells(lines, delimiter, ""), 2):
+            widths.append(len(row))
+    head, body = (widths[0], widths[-1]) if widths else (0, 0)
+    return body > 1, head == body, body
 
 
 def cells(lines: list[tuple[int, str]], delimiter: str, source: str | Path) -> Iterator[tuple[int, list[str]]]:

@@ -22,6 +22,11 @@ def figure(width: float = 7.0, height: float = 4.5) -> Figure:
     return Figure(figsize=(width, height), dpi=120, layout="constrained")
 
 
+def words(text: str) -> str:
+    """A name as it is: matplotlib would take what stands between two dollars for mathematics."""
+    return text.replace("$", r"\$")
+
+
 def learning_curve(losses: Sequence[float], name: str = "loss") -> Figure:
     """The loss after every epoch; on logarithmic axes where it spans more than a factor of 30, or 100 epochs.
 
@@ -35,7 +40,8 @@ def learning_curve(losses: Sequence[float], name: str = "loss") -> Figure:
     if len(losses) > 100:
         axes.set_xscale("symlog", linthresh=1)
         axes.set_xlim(0, len(losses) - 1)
-    axes.set(xlabel="epoch", ylabel=name, title=f"{name}: {losses[0]:.6g} at the start, {losses[-1]:.6g} at the end")
+    axes.set(xlabel="epoch (logarithmic axis)" if len(losses) > 100 else "epoch", ylabel=words(name))
+    axes.set_title(f"{words(name)}: {losses[0]:.6g} at the start, {losses[-1]:.6g} at the end")
     axes.grid(alpha=0.3)
     return picture
 
@@ -65,7 +71,7 @@ def line_as_it_moves(
         axes.plot(grid, curve(grid, path[k]), color=ORANGE, alpha=0.2 + 0.8 * share, lw=1 + share, label=name)
     if best is not None:
         axes.plot(grid, curve(grid, best), color=BLUE, ls="--", lw=1.2, label="closed form", zorder=4)
-    axes.set(xlabel=names[0], ylabel=names[1], title="The fit as it moves")
+    axes.set(xlabel=words(names[0]), ylabel=words(names[1]), title="The fit as it moves")
     picture.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return picture
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from microgd.plots.curves import BLUE, GREY, ORANGE, figure
+from microgd.plots.curves import BLUE, GREY, ORANGE, figure, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +40,7 @@ def v_curve(steps: Sequence[float], errors: Sequence[float], chosen: float | Non
         axes.plot(h[left], e[bottom] * h[bottom] / h[left], color=GREY, ls=":", lw=1, label="1/h: rounding")
         axes.plot(h, e, color=BLUE, marker="o", markersize=3, label="error")
         axes.set_ylim(e.min() / 5, e.max() * 5)
-        axes.set_title(f"Central differences of {name}: at best {e[bottom]:.1e}, at h = {h[bottom]:.1e}")
+        axes.set_title(f"Central differences of {words(name)}: at best {e[bottom]:.1e}, at h = {h[bottom]:.1e}")
     if chosen is not None:
         axes.axvline(chosen, color=ORANGE, lw=1, label=f"step of the check, {chosen:.1e}")
     axes.grid(alpha=0.3)

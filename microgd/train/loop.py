@@ -123,11 +123,11 @@ def fit(
     def diverged(value: float) -> bool:
         """Worse than at the start, and for many epochs in a row, or at the end and by far.
 
-        By far: by more than the loss at the start and after the first epoch. At a minimum any step makes it worse, and
-        a first loss of almost nothing is no measure.
+        By far: by more than the loss at the start, which may be next to nothing, and the mean square of the targets.
         """
-        risen, first = sign * (value - history.losses[0]), max(map(abs, history.losses[: min(2, epochs)]))
-        return risen > 0 and (rises >= RISES or (history.epochs == epochs and risen > first))
+        risen = sign * (value - history.losses[0])
+        far = history.epochs == epochs and risen > max(abs(history.losses[0]), spread(targets))
+        return risen > 0 and (rises >= RISES or far)
 
     def descend(batch_inputs: Any, batch_targets: Any, full: bool) -> None:
         value = scalar(loss(model(batch_inputs), batch_targets))
@@ -171,6 +171,12 @@ def fit(
             record(measure())
     history.seconds = time.perf_counter() - start
     return history
+
+
+def spread(targets: Any) -> float:
+    """The mean square of numbers: what a squared error is measured against."""
+    values = targets.data if isinstance(targets, Tensor) else np.asarray(targets)
+    return float(np.mean(np.abs(values) ** 2.0)) if values.dtype.kind in "biufc" else 0.0
 
 
 def scalar(value: Any) -> Tensor:

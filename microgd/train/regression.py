@@ -29,6 +29,7 @@ OPTIMIZERS = {
 BY_CURVATURE = {"sgd": 0.5, "momentum": 0.1, "nesterov": 0.1}
 BY_SPREAD = {"adagrad": 1.0, "rmsprop": 0.05, "adam": 0.1}
 IN_BATCHES = 0.2  # and of that for mini-batches: at a constant rate their noise stays, in proportion to it
+LARGEST = 1e120  # what is beyond it, or below its inverse, cannot be squared and summed
 
 
 @dataclass
@@ -59,6 +60,16 @@ class Model:
     coefficients: Array
     classes: list[float] = field(default_factory=list)
 
+    def is_sound(self) -> bool:
+        """Whether every part is what it is said to be; a file may hold anything."""
+        texts, numbers = [self.kind, self.target, *self.features], [self.intercept, *self.classes, *self.coefficients]
+        return (
+            all(isinstance(text, str) for text in texts)
+            and all(isinstance(number, float) and np.isfinite(number) for number in numbers)
+            and len(self.coefficients) == len(self.features)
+            and len(self.classes) == {"linear": 0, "logistic": 2}.get(self.kind)
+        )
+
     def scores(self, inputs: Array) -> Array:
         """intercept + coefficients . x for every row: the prediction, or the logit of the second class."""
         return inputs @ self.coefficients + self.intercept
@@ -82,6 +93,8 @@ class Fitted:
     path: Array
     """Intercept and coefficients after every epoch, shape (epochs + 1, 1 + features)."""
     walk: Walk
+    notes: list[str]
+    """What to know before these numbers are believed."""
 
 
 @dataclass
@@ -96,6 +109,11 @@ class Walk:
     """(intercepts, coefficients) -> losses, for one feature."""
 
 
+def plain(value: float) -> str:
+    """A number with all its digits, so that it can be read back; without ".0"."""
+    return repr(float(value)).removesuffix(".0")
+
+
 def check(inputs: Array, target: Array, names: list[str], target_name: str, settings: Settings) -> None:
     """Refuse what cannot be fitted, with the reason."""
     if len(inputs) < 2:
@@ -105,20 +123,20 @@ def check(inputs: Array, target: Array, names: list[str], target_name: str, sett
         raise OptionError(f"feature {twice!r} is given twice; its effect cannot be shared out")
     for name, column in zip([*names, target_name], [*inputs.T, target], strict=True):
         largest = np.max(np.abs(column))
-        if largest > 1e120 or 0 < largest < 1e-120:
+        if largest > LARGEST or 0 < largest < 1 / LARGEST:
             raise DataError(f"{name!r} reaches {largest:g}, too far from 1 to be squared; change its unit")
     for name, column in zip(names, inputs.T, strict=True):
         if np.ptp(column) == 0:
             raise DataError(
-                f"feature {name!r} is {column[0]:g} in every row, so its effect cannot be told from the intercept; "
-                f"leave it out with --features"
+                f"feature {name!r} is {plain(column[0])} in every row, so its effect cannot be told from the "
+                f"intercept; leave it out with --features"
             )
     kinds = np.unique(target)
     if settings.model == "logistic" and len(kinds) != 2:
-        shown = ", ".join(f"{v:g}" for v in kinds[:4]) + (", ..." if len(kinds) > 4 else "")
+        shown = ", ".join(map(plain, kinds[:4])) + (", ..." if len(kinds) > 4 else "")
         raise DataError(f"logistic regression needs a target of two classes; {target_name!r} has {len(kinds)}: {shown}")
     if np.ptp(target) == 0:
-        raise DataError(f"target {target_name!r} is {target[0]:g} in every row: there is nothing to fit")
+        raise DataError(f"target {target_name!r} is {plain(target[0])} in every row: there is nothing to fit")
     if settings.model not in (None, "linear", "logistic"):
         raise OptionError(f"model: expected linear or logistic, got {settings.model!r}")
     if settings.optimizer not in OPTIMIZERS:
@@ -134,8 +152,8 @@ def check(inputs: Array, target: Array, names: list[str], target_name: str, sett
     if settings.lr is not None and not 0 < settings.lr < np.inf:
         raise OptionError(f"lr: must be a finite rate above 0, got {settings.lr}")
     for name in ("l2", "tolerance"):
-        if not 0 <= getattr(settings, name) < np.inf:
-            raise OptionError(f"{name}: must be a number of 0 or more, got {getattr(settings, name)}")
+        if not 0 <= getattr(settings, name) <= LARGEST:
+            raise OptionError(f"{name}: must be a number from 0 to {LARGEST:g}, got {getattr(settings, name)}")
     if settings.initial is not None and len(settings.initial) != 1 + len(names):
         raise OptionError(
             f"initial values: expected {1 + len(names)} numbers, the intercept and then {', '.join(names)}; "
@@ -175,6 +193,33 @@ def closed_form(inputs: Array, target: Array, l2: float) -> Array:
     return np.concatenate([[height - middle @ w], w])
 
 
+def remarks(history: History, inputs: Array, settings: Settings, rate: float, usual: float, parted: bool) -> list[str]:
+    """What to know of a fit: it had not ended, or other coefficients, or ever larger ones, fit as well.
+
+    Args:
+        inputs: standardised. rate: of learning; usual: what it is by default. parted: no row's class is mistaken.
+    """
+    notes, losses, middle = [], history.losses, history.epochs // 2
+    before, after = losses[0] - losses[middle], losses[middle] - losses[-1]
+    if losses[-1] >= losses[0]:
+        lower = min(usual, rate / 2)
+        notes.append(f"the loss did not fall: it began at the minimum, or the rate is too high; try --lr {lower:.2g}")
+    elif history.epochs == settings.epochs and after > 0.1 * before > 0:
+        higher = f"--lr {usual:.2g}, or " if rate < usual else ""
+        notes.append(f"the loss was still falling at the end; try {higher}more --epochs")
+    if settings.l2 == 0 and (rank := np.linalg.matrix_rank(inputs)) < inputs.shape[1]:
+        notes.append(
+            f"of {inputs.shape[1]} features, only {rank} can be told apart in these rows, so other coefficients fit as "
+            f"well; leave some out with --features, or add --l2 0.01"
+        )
+    if settings.l2 == 0 and parted:
+        notes.append(
+            "the features part the classes without a mistake, so ever larger coefficients fit ever better; --l2 0.01 "
+            "would hold them"
+        )
+    return notes
+
+
 def descend(
     inputs: Array,
     target: Array,
@@ -198,8 +243,9 @@ def descend(
     logistic = settings.model == "logistic" or (settings.model is None and len(classes) == 2 < len(target))
     y = (target == classes[1]).astype(float) if logistic else target
     middle, scale = np.zeros(len(names)), np.ones(len(names))
+    mean, deviation = np.mean(inputs, axis=0), np.std(inputs, axis=0)
     if settings.standardise:
-        middle, scale = np.mean(inputs, axis=0), np.std(inputs, axis=0)
+        middle, scale = mean, deviation
     x = (inputs - middle) / scale
 
     def own_units(walked: Array) -> Array:
@@ -260,4 +306,6 @@ def descend(
             total += data_loss(z, np.full_like(z, truth), reduction="none")
         return total / len(x) + settings.l2 * slopes**2
 
-    return Fitted(model, history, rate, metrics, best, followed, Walk(walked, minimum, surface))
+    parted = logistic and metrics["accuracy"] == 1
+    notes = remarks(history, (inputs - mean) / deviation, settings, rate, usual, parted)
+    return Fitted(model, history, rate, metrics, best, followed, Walk(walked, minimum, surface), notes)
