@@ -69,9 +69,9 @@ def eigh_function(x: Any, *rest: Any) -> Any:
 
 
 def eig_function(x: Any) -> Any:
-    """What does not depend on the order of the eigenvalues either."""
+    """What does not depend on the order of the eigenvalues either. They are real, and newer NumPy calls them complex."""
     w, v = np.linalg.eig(x)
-    return np.sum(w**3), v * np.exp(w) @ np.linalg.inv(v), v * v @ w
+    return np.real(np.sum(w**3)), np.real(v * np.exp(w) @ np.linalg.inv(v)), np.real(v * v @ w)
 
 
 def svd_function(x: Any, **options: Any) -> Any:
@@ -106,12 +106,12 @@ AS_CALLED |= {
     np.linalg.lstsq: lstsq_function,
     np.roots: roots_function,
     np.linalg.slogdet: lambda a: np.linalg.slogdet(a)[1],
-    np.linalg.eigvals: lambda a: np.sort(np.linalg.eigvals(a)),
+    np.linalg.eigvals: lambda a: np.real(np.sort(np.linalg.eigvals(a))),
     np.linalg.tensorsolve: lambda a, b, shape, **options: np.linalg.tensorsolve(a.reshape(shape), b, **options),
     np.linalg.tensorinv: lambda a, shape, ind: np.linalg.tensorinv(a.reshape(shape), ind),
     np.linalg.multi_dot: lambda *arrays: np.linalg.multi_dot(arrays),
     parts.eigh_packed: of_symmetric(squared(parts.eigh_packed)),
-    parts.eig_packed: lambda a: np.sum(parts.eig_packed(a) ** 4, axis=1),
+    parts.eig_packed: lambda a: np.real(np.sum(parts.eig_packed(a) ** 4, axis=1)),
     parts.svd_packed: squared(parts.svd_packed),
 }
 

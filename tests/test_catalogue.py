@@ -139,6 +139,7 @@ def check_flat(row: Row, values: list, operands: list) -> None:
             np.testing.assert_array_equal(got.data if isinstance(got, mg.Tensor) else got, want)
 
 
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("row", FLAT_FLOATS, ids=str)
 def test_a_flat_function_gives_numpys_value_and_no_gradient(row):
     values = row.draw(0)

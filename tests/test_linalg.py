@@ -331,7 +331,7 @@ EMPTY = {
     "cholesky": np.linalg.cholesky,
     "qr": lambda a: np.linalg.qr(a)[1],
     "eigh": lambda a: np.linalg.eigh(a)[1],
-    "eig": lambda a: np.linalg.eig(a)[1],
+    "eig": lambda a: np.real(np.linalg.eig(a)[1]),
     "svd": lambda a: np.linalg.svd(a)[0],
     "solve": lambda a: np.linalg.solve(a, a),
     "norm": lambda a: np.linalg.norm(a, axis=(1, 2)),
@@ -392,6 +392,10 @@ def test_flat_functions_of_matrices():
 def test_cross_products_of_vectors_in_the_plane(shapes):
     rng = np.random.default_rng(0)
     a, b = (rng.normal(size=shape) for shape in shapes)
+    try:
+        np.cross(a, b)
+    except ValueError:
+        pytest.skip("this NumPy multiplies vectors of space alone")
     np.testing.assert_allclose(np.cross(mg.tensor(a), b).data, np.cross(a, b))
     u, v = rng.normal(size=np.shape(np.cross(a, b))), rng.normal(size=a.shape)
     g = mg.grad(lambda a: np.sum(u * np.cross(a, b)))(a)

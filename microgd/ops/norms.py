@@ -15,7 +15,7 @@ from microgd.ops.reduce import kept
 
 
 @dispatching
-def length(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def length(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
     """The square root of the sum of squares; its derivative at 0 is 0."""
     squares = x * x if x.dtype.kind != "c" else x.real * x.real + x.imag * x.imag
     return np.sqrt(np.sum(squares, axis=axis, keepdims=keepdims))
@@ -30,7 +30,7 @@ general(
 )
 
 
-def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+def vector_norm(x: Any, /, *, axis: Any = None, keepdims: Any = False, ord: Any = 2) -> Any:
     """The norm of order ``ord`` of all entries along ``axis``."""
     if ord == 2:
         return length(x, axis, keepdims)
@@ -70,7 +70,7 @@ def norm_of_matrices(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     return kept(norms, x.shape, axis, False) if keepdims else norms
 
 
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
     if ord is None and axis is None:
         return length(x, None, keepdims)
     along = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
@@ -81,7 +81,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     raise ValueError(f"norm: ord={ord!r} needs one axis (vectors) or two (matrices), got {len(along)}")
 
 
-def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+def matrix_norm(x: Any, /, *, keepdims: Any = False, ord: Any = "fro") -> Any:
     return norm_of_matrices(x, ord, (-2, -1), keepdims)
 
 
