@@ -276,10 +276,12 @@ def filled(output: Path, source: str) -> Iterator[Path]:
         yield folder
         output.mkdir(parents=True, exist_ok=True)
         for name in FILES:
-            if (folder / name).exists():
-                os.replace(folder / name, output / name)
-            else:
+            if not (folder / name).exists():
                 (output / name).unlink(missing_ok=True)
+                continue
+            if (output / name).exists():
+                shutil.copymode(output / name, folder / name)
+            os.replace(folder / name, output / name)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -339,7 +339,7 @@ class TestBadInput:
             ("x,y\n1e-200,5\n2e-200,4\n3e-200,5\n", [], "'x' reaches 3e-200"),
             ("x,y\n1_0,2\n2,4\n", [], "row 2, x: '1_0' is not a number"),
             ("x,y,\n1,2,\n2,4,\n", [], "row 2, column 3: the cell is empty"),
-            ("x,y\n1,2\n2,4\n", ["--l2", "1e308"], "l2: must be a number from 0 to 1e+120, got 1e+308"),
+            ("x,y\n1,2\n2,4\n", ["--l2", "1e308"], "l2: must be a number from 0 to 1e+100, got 1e+308"),
             ("x,y\n1,2\n2,4\n", ["--initial", "1e200,1"], "the loss is inf before the first step"),
             ("name,x,y\nanna,1,2\n", [], "'anna' is not a number; correct it, leave the row out, or choose columns"),
             ("# my data\na,b\n1,2\n", [], "only one column, '# my data', by the first row;"),
@@ -436,7 +436,9 @@ class TestBadInput:
             assert [(path.name, path.read_text()) for path in own.iterdir()] == [(name, "mine")]
             (own / name).unlink()
         microgd("fit", "history.csv", "-o", "own", cwd=tmp_path)
+        (own / "model.npz").chmod(0o600)
         microgd("fit", "history.csv", "-o", "own", cwd=tmp_path)
+        assert (own / "model.npz").stat().st_mode & 0o777 == 0o600
         (tmp_path / "link.csv").symlink_to("own/history.csv")
         assert "holds the data" in microgd("fit", "link.csv", "-o", "own", cwd=tmp_path, status=2)
         assert data.read_bytes() == before
@@ -489,14 +491,15 @@ class TestBadInput:
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
     def test_terminated(self, tmp_path, number):
-        command = [sys.executable, "-m", "microgd.cli", "fit", "--epochs", "100000000", "--tolerance", "0"]
+        script = f"import signal as s; s.signal({number:d}, s.SIG_DFL); from microgd.cli import main; main()"
+        command = [sys.executable, "-c", script, "fit", "--epochs", "100000000", "--tolerance", "0"]
         with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            process.stdout.readline()
-            while not list(tmp_path.iterdir()):
+            while process.poll() is None and not list(tmp_path.iterdir()):
                 time.sleep(0.01)
             process.send_signal(number)
-            process.communicate(timeout=30)
+            _, complaint = process.communicate(timeout=30)
         assert process.returncode == 130
+        assert b"nothing was written" in complaint
         assert not list(tmp_path.iterdir()), "no temporary folder stays"
 
     def test_names_are_not_read_as_mathematics(self, tmp_path):

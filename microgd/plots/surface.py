@@ -82,7 +82,7 @@ def error_surface(
     return picture
 
 
-def digits(value: float, _: int | None = None) -> str:
+def digits(value: float, _: float = 0.0) -> str:
     """A number at a tick, whole: a power of ten beside the axis would lie on other words."""
     return f"{value:.4g}"
 

@@ -29,7 +29,7 @@ OPTIMIZERS = {
 BY_CURVATURE = {"sgd": 0.5, "momentum": 0.1, "nesterov": 0.1}
 BY_SPREAD = {"adagrad": 1.0, "rmsprop": 0.05, "adam": 0.1}
 IN_BATCHES = 0.2  # and of that for mini-batches: at a constant rate their noise stays, in proportion to it
-LARGEST = 1e120  # what is beyond it, or below its inverse, cannot be squared and summed
+LARGEST = 1e100  # what is beyond it, or below its inverse, cannot be squared and summed, with a penalty as large
 
 
 @dataclass
