@@ -73,7 +73,7 @@ def test_a_path_that_stands_still_can_be_drawn():
 
 
 def test_names_are_not_read_as_mathematics():
-    name, path = r"$\frac{$ in $", np.array([[0.0, 0.0], [1.0, 1.0]])
+    name, path = r"$\frac{$", np.array([[0.0, 0.0], [1.0, 1.0]])
     pictures = [
         learning_curve([2.0, 1.0], name),
         line_as_it_moves(path[:, 0], path[:, 1], path, lambda grid, p: p[0] + p[1] * grid, (name, name)),
