@@ -48,6 +48,7 @@ from microgd.train.regression import Fitted, Model, Settings, descend, plain
 STATES = {"passed": "green", "not done": "yellow", "failed": "red", "crashed": "red", "timed out": "red"}
 INDENT, PRINTED_LINES, TABLE_ROWS = (0, 0, 0, 4), 10, 8
 FILES = ("learning_curve.png", "line.png", "surface.png", "model.npz", "settings.json", "history.csv")
+SIGNALS: list[int] = []
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 out, err = (Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True))
@@ -305,6 +306,8 @@ def progress(epochs: int) -> Iterator[Callable[[int, float], None]]:
 
     def advance(epoch: int, value: float) -> None:
         nonlocal done, loss, drawn
+        if SIGNALS:
+            raise KeyboardInterrupt
         done, loss, now = epoch, value, time.perf_counter()
         if now - drawn > 0.1:
             bar.start()  # at the first epoch, so that a complaint about the data stands alone
@@ -465,14 +468,23 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text.expandtabs())
 
 
+def stop(number: int, frame: Any) -> None:
+    """Every signal to end is an interrupt, so that no temporary folder stays.
+
+    It is kept as well: what a handler raises is lost where it happens to run in a destructor or a look-up of C code.
+    """
+    SIGNALS.append(number)
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """The entry point of the ``microgd`` command."""
     if sys.stdout is None:  # closed by the shell
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     sys.stdout.reconfigure(errors="replace")  # what a user's file says may be beyond what the terminal can write
-    for name in ("SIGTERM", "SIGHUP"):  # as an interrupt, so that no temporary folder stays
-        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_DFL:
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
+            signal.signal(getattr(signal, name), stop)
     app()
 
 
