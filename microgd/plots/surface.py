@@ -71,10 +71,8 @@ def error_surface(
     solid.set_title(f"{loss_name} as a surface")
     solid.set_xlabel(names[0], labelpad=10)
     solid.set_ylabel(names[1], labelpad=10)
-    nearest = {-60: height[-1, 0], 30: height[-1, -1], 120: height[0, -1], 210: height[0, 0]}
-    solid.view_init(
-        elev=35, azim=min(nearest, key=lambda side: nearest[side])
-    )  # over the lowest corner, into the valley
+    corners = {-60: height[-1, 0], 30: height[-1, -1], 120: height[0, -1], 210: height[0, 0]}
+    solid.view_init(elev=35, azim=min(corners, key=lambda side: corners[side]))  # over the lowest, into the valley
     solid.tick_params(labelsize=8)
     solid.locator_params(nbins=5)
     for axis in (flat.xaxis, flat.yaxis, solid.xaxis, solid.yaxis, solid.zaxis):
