@@ -69,7 +69,7 @@ def eigh_function(x: Any, *rest: Any) -> Any:
 
 
 def eig_function(x: Any) -> Any:
-    """What does not depend on the order of the eigenvalues either. They are real, and newer NumPy calls them complex."""
+    """What does not depend on the order of the eigenvalues, which are real, though newer NumPy calls them complex."""
     w, v = np.linalg.eig(x)
     return np.real(np.sum(w**3)), np.real(v * np.exp(w) @ np.linalg.inv(v)), np.real(v * v @ w)
 
