@@ -497,6 +497,14 @@ def test_stable_sorting_keeps_the_order_of_ties():
     np.testing.assert_array_equal(mg.grad(lambda x: np.sum(np.sort(x, kind="stable") * np.arange(100)))(x), place)
 
 
+def test_a_choice_that_is_not_there():
+    x = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with pytest.raises(IndexError):
+        np.choose([5, 0, 1], [x, x * 10])
+    single = mg.tensor(np.ones(3, np.float32), requires_grad=True)
+    assert np.choose([0, 1, 0], [single, np.array([True, False, True])]).dtype == np.float32
+
+
 def test_the_rank_of_nothing_is_0():
     assert np.linalg.lstsq(np.zeros((2, 2)), mg.tensor(np.ones(2), requires_grad=True))[2] == 0
 

@@ -463,3 +463,16 @@ def test_a_cutoff_that_drops_more_than_rounding_is_refused():
     np.testing.assert_allclose(constant(a), 1 / 3)
     a[2] = 0
     np.testing.assert_allclose(mg.grad(lambda a: np.linalg.pinv(a, 0.5)[0, 0])(a)[0, 0], -1 / 9)
+
+
+def test_close_eigenvalues_of_a_large_matrix_are_not_equal():
+    """Single precision, 200 rows: neighbours lie some hundred roundings apart."""
+    x = np.random.default_rng(0).normal(size=(2000, 200)).astype(np.float32)
+    s = x.T @ x / 2000
+
+    def whitened(s):
+        w, v = np.linalg.eigh(s)
+        return np.sum(((v / np.sqrt(w + 1e-3)) @ v.T) ** 2)
+
+    single, double = mg.grad(whitened)(s), mg.grad(whitened)(s.astype(float))
+    np.testing.assert_allclose(single, double, atol=1e-3 * np.max(np.abs(double)))

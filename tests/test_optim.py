@@ -422,6 +422,13 @@ class TestState:
         steps(other, q, [0.9])
         assert p.item() == q.item()
 
+    def test_an_option_that_was_just_switched_on_is_saved(self):
+        p = leaf([1.0, 2.0])
+        optimizer = Adam([p])
+        walk(optimizer, [p], np.ones_like, 1)
+        optimizer.param_groups[0]["amsgrad"] = True
+        optimizer.load_state_dict(optimizer.state_dict())
+
     def test_options_may_be_switched_on_later(self):
         """By hand, or by a saved group: the state that the rule needs now starts when it is needed."""
         p, q = leaf([1.0]), leaf([1.0])
@@ -464,7 +471,7 @@ class TestRefusals:
             ([p, p], r"parameter \[1\] of group 0, shape \(2,\), is given twice"),
             ({"a": p, "b": p}, r"parameter \['b'\]"),
             ([mg.tensor(1.0)], "does not require a gradient"),
-            ([p * 1], "computed from other tensors"),
+            ([p * 1], "was computed, or is the input"),
             ([np.zeros(3)], "ndarray"),
             ([{"params": p, "learning_rate": 0.1}], "unknown option 'learning_rate'"),
             ([{"params": p, "lr": -1.0}], "lr must be"),

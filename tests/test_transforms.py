@@ -770,3 +770,38 @@ def test_a_nan_that_another_operand_brought_stays():
     keep, factors = np.array([True, True, False]), np.array([np.nan, 1.0, 2.0])
     taken = lambda x: np.take_along_axis(x, np.array([1, 0, 2]), 0) * factors
     np.testing.assert_array_equal(mg.grad(lambda x: np.sum(np.where(keep, taken(x), 0)))(np.ones(3)), [1, np.nan, 0])
+
+
+@pytest.mark.parametrize("mode", ["grad", "hessian", "batch", "backward"])
+def test_a_checkpointed_function_may_assign_to_what_it_is_given(mode):
+    def f(x):
+        x *= 2
+        x[0] += 1
+        return np.sum(x**3)
+
+    x = np.array([1.0, 2.0])
+    if mode == "backward":
+        t = mg.tensor(x, requires_grad=True)
+        (mg.checkpoint(f)(t * 1) + mg.checkpoint(f)(t * 1)).backward()
+        np.testing.assert_allclose(t.grad, 2 * mg.grad(f)(x.copy()))
+        np.testing.assert_array_equal(t.data, [1, 2])
+    else:
+        rows = lambda f: lambda x: mg.vmap(mg.grad(f))(np.stack([x, x + 1]))
+        transform = {"grad": mg.grad, "hessian": mg.hessian, "batch": rows}[mode]
+        np.testing.assert_allclose(transform(mg.checkpoint(f))(x), transform(f)(x))
+    np.testing.assert_array_equal(x, [1, 2])
+
+
+def test_a_checkpoint_of_a_leaf_leaves_it_alone():
+    t = mg.tensor([1.0, 2.0], requires_grad=True)
+
+    def f(x):
+        x *= 2
+        return np.sum(x**3), np.floor(x), 7
+
+    total, floor, seven = mg.checkpoint(f)(t)
+    total.backward()
+    np.testing.assert_allclose(t.grad, 24 * np.array([1.0, 4.0]))
+    np.testing.assert_array_equal(t.data, [1, 2])
+    np.testing.assert_array_equal(floor.data, [2, 4])
+    assert seven == 7

@@ -59,6 +59,11 @@ def matched(name: str, prediction: Array, target: Array) -> tuple[Array, Array]:
     return prediction, target
 
 
+def squared(error: Array) -> Array:
+    """The area of the square on each error; of complex numbers |error|^2."""
+    return np.real(error * np.conj(error)) if error.dtype.kind == "c" else error * error
+
+
 def zero_or_one(name: str, target: Array) -> None:
     """Refuse labels such as -1 and 1, with which the log loss has no lower bound."""
     if np.any((target < 0) | (target > 1)):
@@ -80,8 +85,7 @@ def mse_loss(prediction: Array, target: Array, reduction: str = "mean") -> Array
     2.5
     """
     prediction, target = matched("mse_loss", prediction, target)
-    error = prediction - target
-    return reduced(np.real(error * np.conj(error)) if error.dtype.kind == "c" else error * error, reduction)
+    return reduced(squared(prediction - target), reduction)
 
 
 def l1_loss(prediction: Array, target: Array, reduction: str = "mean") -> Array:
@@ -116,6 +120,8 @@ def lp_loss(prediction: Array, target: Array, p: float = 2.0, reduction: str = "
         raise OptionError(f"lp_loss: p must be at least 1 and finite, got {p!r}")
     prediction, target = matched("lp_loss", prediction, target)
     error = prediction - target
+    if p == 2:
+        return reduced(squared(error), reduction)
     smooth = p % 2 == 0 and error.dtype.kind != "c"  # even powers have no kink
     return reduced((error if smooth else np.abs(error)) ** float(p), reduction)
 
@@ -198,5 +204,6 @@ def cross_entropy(logits: Array, labels: Array, reduction: str = "mean", ignore_
         raise OptionError(f"cross_entropy: label {outside[0]} is not one of the {classes} classes, 0 to {classes - 1}")
     if not counted.any():
         raise OptionError(f"cross_entropy: no row counts: of {len(labels)} labels all are ignore_index={ignore_index}")
-    losses = -log_softmax(logits, axis=1)[np.arange(len(labels)), np.where(counted, labels, 0)]
-    return np.where(counted, losses, 0) if reduction == "none" else reduced(losses[counted], reduction)
+    rows = np.arange(len(labels)) if reduction == "none" else np.flatnonzero(counted)
+    losses = -log_softmax(logits, axis=1)[rows, np.where(counted, labels, 0)[rows]]
+    return np.where(counted, losses, 0) if reduction == "none" else reduced(losses, reduction)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from microgd.core.box import Box, call, dispatching, innermost
-from microgd.core.primitive import bilinear, composed, flat
+from microgd.core.primitive import bilinear, composed, flat, primitive
 from microgd.errors import DetachError, UnsupportedError
+from microgd.ops.guard import always
 from microgd.ops.index import parts_of, plain, scatter
 from microgd.ops.shape import at, in_a_row, shaped
 
@@ -39,6 +40,7 @@ def gather_back(g: Any, index: Any, length: Any) -> Any:
 
 bilinear(gather, lambda g, x_shape, y: gather_back(g, y, x_shape[-1]), None, signature="x, index", batch="stack")
 bilinear(gather_back, lambda g, y: gather(g, y), None, signature="g, index, length", batch="stack")
+primitive(gather).masks = always
 
 
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
@@ -130,16 +132,7 @@ Box.read, Box.written = read, written
 
 def choose(a: Any, choices: Any, *, mode: Any = "raise") -> Any:
     a, *choices = np.broadcast_arrays(a, *choices)
-    number = inside(a, len(choices), mode)
-    return select([number == k for k in range(len(choices))], choices)
-
-
-def compress(condition: Any, a: Any, axis: Any = None) -> Any:
-    """By an index of booleans, which stops whatever comes of the entries that it leaves out."""
-    a, axis = in_a_row(a, axis)
-    chosen = np.zeros(a.shape[axis], bool)
-    chosen[np.flatnonzero(condition)] = True
-    return a[at(chosen, axis, a.ndim)]
+    return take_along_axis(np.stack(choices), inside(a, len(choices), mode)[None], 0)[0]
 
 
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
@@ -153,8 +146,8 @@ composed(np.take_along_axis, take_along_axis)
 composed(np.take, take)
 composed(np.choose, choose)
 composed(np.select, select)
-composed(np.compress, compress)
-composed(np.extract, lambda condition, arr: compress(condition, arr))
+composed(np.compress, lambda condition, a, axis=None: np.take(a, np.flatnonzero(condition), axis))
+composed(np.extract, lambda condition, arr: np.take(arr, np.flatnonzero(condition)))
 flat(np.nonzero, np.flatnonzero, np.argwhere, np.isin, batch="loop")
 
 

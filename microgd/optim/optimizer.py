@@ -23,7 +23,7 @@ from microgd.optim.threads import spread
 
 Group = dict[str, Any]
 
-SHARE = 3  # blocks that are worth a thread of their own
+SHARE = 16  # blocks that are worth a thread of their own, also where the rule is short and the numbers single
 
 # Hyper-parameter: what it must satisfy, and how that is said.
 RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -143,7 +143,7 @@ class Optimizer:
             if not isinstance(p, Tensor):
                 raise OptionError(f"{kind}: {name} is a {type(p).__name__}; make it with mg.tensor(requires_grad=True)")
             if not (p.is_leaf and p.requires_grad):
-                what = "does not require a gradient" if p.is_leaf else "was computed from other tensors"
+                what = "does not require a gradient" if p.is_leaf else "was computed, or is the input of a transform"
                 raise OptionError(f"{kind}: {name}, shape {p.shape}, {what}; only leaves with requires_grad=True move")
             if id(p) in seen:
                 raise OptionError(f"{kind}: {name}, shape {p.shape}, is given twice; it would move twice a step")
@@ -199,7 +199,8 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue exactly: state by parameter index, and the groups. Arrays are copies."""
         state = {}
-        for index, (_, flat, k) in enumerate(self.places()):
+        for index, (group, flat, k) in enumerate(self.places()):
+            flat.keep(self.initial_state(group))
             if flat.steps[k]:
                 shape, part = flat.params[k].shape, flat.parts[k]
                 arrays = {name: array[part].reshape(shape).copy()[()] for name, array in flat.state.items()}

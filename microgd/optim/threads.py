@@ -30,17 +30,19 @@ def spread(work: Callable[[Any], None], pieces: list[Any], share: int) -> None:
     def run() -> None:
         try:
             for piece in waiting:
+                if errors:
+                    return
                 work(piece)
         except BaseException as error:
             errors.append(error)
 
     helpers: list[Thread] = []
     try:
-        for _ in range(min(len(pieces) // share, processors()) - 1):
+        for _ in range(min(len(pieces) // share, processors()) - 1 if len(pieces) >= 2 * share else 0):
             helper = Thread(target=copy_context().run, args=(run,))
             helper.start()
             helpers.append(helper)
-    except RuntimeError:  # the system gives no more, or the program is ending
+    except (RuntimeError, MemoryError):  # the system gives no more, or the program is ending
         pass
     run()
     for helper in helpers:

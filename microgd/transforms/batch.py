@@ -331,7 +331,7 @@ OF_ONE_EXAMPLE: dict[Callable[..., Any], Callable[..., Any]] = {
         *[x.value[0] if isinstance(x, Batched) else x for x in xs], **params
     ),
     np.result_type: lambda *xs: np.result_type(*[x.value if isinstance(x, Batched) else x for x in xs]),
-    checkpointed: lambda *xs, segment: segment.packed(*xs),  # nothing is kept here
+    checkpointed: lambda *xs, segment: segment.straight(*xs),  # nothing is kept here
 }
 
 

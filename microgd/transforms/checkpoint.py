@@ -15,10 +15,10 @@ import numpy as np
 
 from microgd.core.box import Box, call, dispatching
 from microgd.core.primitive import general
-from microgd.core.tape import cast, conjugate
-from microgd.core.tensor import differentiable
+from microgd.core.tape import cast, conjugate, new_level
+from microgd.core.tensor import constant, differentiable
 from microgd.core.tree import flatten
-from microgd.transforms.reverse import vjp
+from microgd.transforms.reverse import of_level, vjp
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,6 +74,12 @@ class Segment:
             return inexact[0]
         return np.concatenate([np.reshape(x, -1) for x in inexact]) if inexact else np.zeros(0)
 
+    def straight(self, *xs: Any) -> Any:
+        """``packed`` on handles of its own, as the function may assign to what it is given."""
+        with new_level() as level:
+            ans = self.packed(*[constant(x, level) for x in xs])
+        return ans.value if of_level(ans, level) else ans
+
     def unpacked(self, packed: Any) -> Any:
         """The outputs in their places, each with its shape and dtype; what has no derivative is as it was."""
         forms = [form for form in self.forms if isinstance(form, tuple)]
@@ -96,7 +102,7 @@ class Segment:
 @dispatching
 def checkpointed(*xs: Any, segment: Segment) -> Any:
     """The outputs of a segment."""
-    return segment.packed(*xs)
+    return segment.straight(*xs)
 
 
 general(

@@ -37,7 +37,7 @@ class Dual(Box):
     def process(self, row: Primitive, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Compute the value one level down, and beside it the tangent."""
         if row.function is checkpointed:  # nothing is kept on the way forward
-            return params["segment"].packed(*operands)
+            return params["segment"].straight(*operands)
         values, tangents = [], []
         for x in operands:
             mine = isinstance(x, Dual) and x.level == self.level
