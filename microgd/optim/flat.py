@@ -99,9 +99,9 @@ class Flat:
             raise DtypeError(f"step: {name} is {p.dtype}, its gradient {g.dtype}; convert one of them with .astype")
         g = np.ascontiguousarray(g).reshape(-1)
         numbers = pairs(g)
-        # Sums of finite numbers may overflow, so a second look is needed. A product is the quickest look at a few, but
-        # would leave the threads of BLAS spinning on the processors that a large step needs.
-        few = numbers.size < 8192
+        # Sums of finite numbers may overflow, so a second look is needed. A product is the quickest first look, but
+        # would leave the threads of BLAS spinning on the processors that a very large step needs.
+        few = numbers.size < 1 << 20
         if not isfinite(numbers.dot(numbers) if few else np.add.reduce(numbers)) and not np.all(np.isfinite(g)):
             bad = g.size - np.count_nonzero(np.isfinite(g))
             raise NonFiniteError(
