@@ -77,7 +77,7 @@ def test_line_budgets():
     """Growth is a decision: whoever raises these numbers says why in docs/design.md."""
     core = sum(code_lines(path) for path in modules() if room(path) == "core")
     assert core <= 1065
-    assert core + sum(code_lines(PACKAGE / name) for name in AFTERNOON) <= 2730
+    assert core + sum(code_lines(PACKAGE / name) for name in AFTERNOON) <= 2700
     for path in modules():
         assert code_lines(path) <= 420, f"{path} is more than one room"
 
