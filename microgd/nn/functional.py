@@ -13,6 +13,7 @@ import numpy as np
 
 from microgd.core.box import Box
 from microgd.errors import DtypeError, OptionError, ShapeError
+from microgd.ops.reduce import squared
 from microgd.ops.special import log_loss, log_softmax
 
 __all__ = [
@@ -57,11 +58,6 @@ def matched(name: str, prediction: Array, target: Array) -> tuple[Array, Array]:
             advice = "take target[:, 0], or prediction.reshape(-1, 1)" if len(a) == 1 else "take target[..., 0]"
         raise ShapeError(f"{name}: prediction has shape {a} and target {b}; they must be the same: {advice}")
     return prediction, target
-
-
-def squared(error: Array) -> Array:
-    """The area of the square on each error; of complex numbers |error|^2."""
-    return np.real(error * np.conj(error)) if error.dtype.kind == "c" else error * error
 
 
 def zero_or_one(name: str, target: Array) -> None:

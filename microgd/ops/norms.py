@@ -11,14 +11,13 @@ import numpy as np
 from microgd.core.box import dispatching
 from microgd.core.primitive import composed, general
 from microgd.ops.guard import over, times
-from microgd.ops.reduce import kept
+from microgd.ops.reduce import kept, squared
 
 
 @dispatching
 def length(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
     """The square root of the sum of squares; its derivative at 0 is 0."""
-    squares = x * x if x.dtype.kind != "c" else x.real * x.real + x.imag * x.imag
-    return np.sqrt(np.sum(squares, axis=axis, keepdims=keepdims))
+    return np.sqrt(np.sum(squared(x), axis=axis, keepdims=keepdims))
 
 
 general(

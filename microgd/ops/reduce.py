@@ -154,6 +154,11 @@ def prod(
 composed(np.prod, prod)
 
 
+def squared(x: Any) -> Any:
+    """|x|^2, entry by entry."""
+    return np.real(x * np.conj(x)) if x.dtype.kind == "c" else x * x
+
+
 def var(
     a: Any,
     axis: Any = None,
@@ -171,7 +176,7 @@ def var(
     a = typed(a, dtype)
     mean = np.mean(a, axis, keepdims=True, where=where) if mean is None else mean
     deviations = chosen(a - mean, where, 0)
-    squares = np.real(deviations * np.conj(deviations)) if a.dtype.kind == "c" else deviations * deviations
+    squares = squared(deviations) if a.dtype.kind == "c" else deviations * deviations  # of the data's kind, as in NumPy
     count = group_size(a.shape, axis)
     if where is not True:
         count = np.sum(np.where(where, np.ones_like(squares), 0), axis, keepdims=keepdims)

@@ -16,6 +16,11 @@ def shaped(x: Any) -> Any:
     return x if hasattr(x, "shape") else np.asarray(x)
 
 
+def array_of(x: Any) -> Any:
+    """``x`` as something that speaks NumPy's protocols: numbers and lists of them become arrays, or NumPy's numbers."""
+    return x if hasattr(x, "__array_function__") else np.asarray(x)[()]
+
+
 KEPT = "float32 stays float32, where NumPy widens it"
 
 

@@ -28,6 +28,7 @@ from microgd.core.watch import tell, watchers
 from microgd.errors import DetachError, OptionError, ShapeError, UnsupportedError
 from microgd.ops.index import is_basic, parts_of, scatter
 from microgd.ops.linalg import explicit
+from microgd.ops.shape import array_of
 from microgd.ops.special import log_softmax, softmax
 from microgd.transforms.checkpoint import checkpointed
 from microgd.transforms.reverse import own
@@ -404,10 +405,6 @@ def examples(x: Any, axis: int, path: str) -> int:
             f"container of arguments), or None in in_axes for what is the same for all."
         )
     return int(shape[axis])
-
-
-def array_of(x: Any) -> Array:
-    return x if hasattr(x, "__array_function__") else np.asarray(x)
 
 
 def spread_axes(axes: Any, tree: Any, name: str) -> list[Any]:

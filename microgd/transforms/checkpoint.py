@@ -18,7 +18,7 @@ from microgd.core.primitive import general
 from microgd.core.tape import cast, conjugate, new_level
 from microgd.core.tensor import constant, differentiable
 from microgd.core.tree import flatten
-from microgd.transforms.reverse import of_level, vjp
+from microgd.transforms.reverse import lowered, vjp
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,8 +77,7 @@ class Segment:
     def straight(self, *xs: Any) -> Any:
         """``packed`` on handles of its own, as the function may assign to what it is given."""
         with new_level() as level:
-            ans = self.packed(*[constant(x, level) for x in xs])
-        return ans.value if of_level(ans, level) else ans
+            return lowered(self.packed(*[constant(x, level) for x in xs]), level)
 
     def unpacked(self, packed: Any) -> Any:
         """The outputs in their places, each with its shape and dtype; what has no derivative is as it was."""

@@ -15,6 +15,7 @@ import numpy as np
 from microgd.core import primitive as table
 from microgd.core.box import dispatching
 from microgd.errors import GraphError, OptionError
+from microgd.ops.shape import array_of
 
 Rules = Callable[..., Any] | Sequence[Callable[..., Any] | None]
 
@@ -62,8 +63,7 @@ def primitive(
         return tuple(given.arguments[name] for name in operands), {name: given.arguments[name] for name in metadata}
 
     def as_array(*args: Any, **kwargs: Any) -> Any:
-        out = forward(*args, **kwargs)
-        return out if hasattr(out, "__array_function__") else np.asarray(out)[()]
+        return array_of(forward(*args, **kwargs))
 
     function = dispatching(forward)
     if batch not in get_args(table.Batching):

@@ -20,6 +20,7 @@ from microgd.core.tree import flatten, flatten_like, tree_map
 from microgd.core.watch import tell, watchers
 from microgd.core.zeros import holds_nan, zero_wins, zeros_win_in_sums
 from microgd.errors import DtypeError, ShapeError, UnsupportedError
+from microgd.ops.shape import array_of
 from microgd.transforms.checkpoint import checkpointed
 from microgd.transforms.reverse import grad, own, vjp
 
@@ -172,7 +173,7 @@ def owned(x: Any, others: list[Any]) -> Any:
 
 def dual(x: Any, t: Any, level: float, path: str) -> Dual:
     """One input with its tangent."""
-    value, tangent = (a if hasattr(a, "__array_function__") else np.asarray(a)[()] for a in (x, t))
+    value, tangent = array_of(x), array_of(t)
     if not differentiable(value):
         raise DtypeError(
             f"argument {path}: expected floating-point numbers, got {value.dtype}; convert with dtype=float"

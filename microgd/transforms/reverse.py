@@ -19,6 +19,7 @@ from microgd.core.tape import FLOAT64, NUMBER, conjugate, new_level, sweep, unsh
 from microgd.core.tensor import Tensor, handle, leaf_node, stopped
 from microgd.core.tree import flatten, flatten_like, tree_map
 from microgd.errors import DtypeError, GraphError, OptionError, ShapeError
+from microgd.ops.shape import array_of
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -176,10 +177,7 @@ def linearized(
         gradients = [conjugate(found[number]) if number in found else np.zeros_like(value) for number, value in inputs]
         return build(gradients)  # type: ignore[no-any-return]
 
-    def lowered(x: Any) -> Any:
-        return x.value if of_level(x, level) else x
-
-    return build_out(map(lowered, outs)), tree_map(lowered, extra), pullback
+    return build_out(lowered(x, level) for x in outs), tree_map(lambda x: lowered(x, level), extra), pullback
 
 
 def own(x: Any, level: float) -> Any:
@@ -194,9 +192,14 @@ def of_level(x: Any, level: float) -> bool:
     return type(x) is Tensor and x.level == level
 
 
+def lowered(x: Any, level: float) -> Any:
+    """An output as it is outside of the transform that runs at ``level``."""
+    return x.value if of_level(x, level) else x
+
+
 def boxed(x: Any, level: float, path: str) -> Tensor:
     """A fresh leaf around one input."""
-    value = x if hasattr(x, "__array_function__") else np.asarray(x)[()]
+    value = array_of(x)
     try:
         return handle(value, leaf_node(value), level)
     except DtypeError as error:
