@@ -112,16 +112,16 @@ def judged(trial: Trial) -> list[Diagnosis]:
     rng = np.random.default_rng(1)
     seeds = trial.seeds()
     given = trial.claims(trial.given, seeds)
-    trial.checked = sorted(given)
+    claimed = sorted(given)
     try:
         trial.graph(trial.leaves)
     except (MicrogdError, TypeError):  # f needs some inputs as plain arrays
         trial.chosen = [leaf in given for leaf in range(len(trial.leaves))]
     first = trial.run(trial.leaves, seeds)
-    runs = [first, *filter(None, [trial.moved(rng) for _ in range(MOVES)])]
+    runs = [first, *filter(None, [trial.moved(rng, claimed) for _ in range(MOVES)])]
     again = trial.claims(first.leaves, first.seeds)
     steady = all(map(same, trial.graph(first.leaves).outputs, first.graph.outputs))
-    return [Judge(trial, leaf, runs, given[leaf], again[leaf], steady).diagnosis() for leaf in trial.checked]
+    return [Judge(trial, leaf, runs, given[leaf], again[leaf], steady).diagnosis() for leaf in claimed]
 
 
 @dataclass

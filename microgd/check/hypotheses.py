@@ -160,8 +160,10 @@ def local_left_out(case: Case, least: int = 1) -> Iterator[Hypothesis]:
     """The local derivative of one step, where it takes at least so many values."""
     for e in case.edges:
         edge = case.graph.edges[e]
-        elementwise = case.graph.row(edge.child).form == "elementwise"
-        if elementwise and not is_constant(case, e) and len(local_values(case, e)) >= least:
+        if case.graph.row(edge.child).form != "elementwise":
+            continue
+        found = local_values(case, e)
+        if len(found) >= least and not is_constant(case, found):
             at = f"the derivative of {case.called(edge.child)} with respect to {case.called(edge.parent)}"
             without = lambda s, e=e: s.replaced(e, s.edge(e)[1])
             yield Hypothesis(exactly("missing factor", f"The local derivative was left out: {at}."), without)
@@ -298,7 +300,7 @@ def one_step(case: Case) -> Iterator[Hypothesis]:
         yield Hypothesis(scaled(case, f"What comes through {name} to {operand}"), through, rest)
         says = f"A path is left out: {operand} also acts through {name}, which was treated as a constant."
         yield wrong("missing factor", says, lambda s, e=e: 0 * s.contribution(e))
-        if row.form == "elementwise" and not is_constant(case, e):
+        if row.form == "elementwise" and not is_constant(case, local_values(case, e)):
             yield wrong("extra factor", f"Twice in the product: {at}.", lambda s, e=e: s.contribution(e) * s.local(e))
             yield from at_wrong_values(case, e, wrong)
         for cause, d in array_mistakes(case, e):
@@ -310,9 +312,8 @@ def local_values(case: Case, e: int) -> Array:
     return np.unique(np.concatenate([np.ravel(s.local(e)) for s in case.samples]))
 
 
-def is_constant(case: Case, e: int) -> bool:
-    """Whether a local derivative is one of the named constants everywhere."""
-    found = local_values(case, e)
+def is_constant(case: Case, found: Array) -> bool:
+    """Whether the values of a local derivative are one of the named constants, everywhere."""
     return len(found) == 1 and constant(case, found[0]) is not None
 
 

@@ -150,17 +150,17 @@ class Trial:
         found += [int(np.prod(shape)) for shape in shapes]
         return dict(zip([n for n in dict.fromkeys(found) if n > 1], "mnpqrstuvw", strict=False))
 
-    def moved(self, rng: np.random.Generator) -> Run | None:
-        """A run nearby, at the first distance where everything is finite."""
+    def moved(self, rng: np.random.Generator, claimed: list[int]) -> Run | None:
+        """A run with the claimed leaves nearby, at the first distance where everything is finite."""
         for spread in SPREADS:
             leaves = list(self.leaves)
-            for leaf in self.checked:
+            for leaf in claimed:
                 leaves[leaf] = nearby(leaves[leaf], rng, spread)
             try:
                 run = self.run(leaves)
             except (ValueError, ArithmeticError, IndexError, LinAlgError):
                 continue
-            if all(np.isfinite(x).all() for x in [*run.graph.outputs, *map(run.true, self.checked)]):
+            if all(np.isfinite(x).all() for x in [*run.graph.outputs, *map(run.true, claimed)]):
                 return run
         return None
 

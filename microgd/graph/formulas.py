@@ -244,19 +244,14 @@ class Derivative:
 
 def derivative(row: Primitive, operand: int, names: Mapping[str, ast.expr], ndims: tuple[int, ...]) -> Derivative:
     """The derivative by one operand of a call, in the names given for ``x``, ``y``..., ``ans``, ``n`` and ``g``."""
-    own = not library(row)  # a user's own function may have the name of another
-    if (
-        not own
-        and row.name in LOCAL
-        and row.form in ("elementwise", "linear")
-        and (formula := LOCAL[row.name][operand])
-    ):
+    name = row.name if library(row) else ""  # a user's own function may have the name of another
+    if name in LOCAL and row.form in ("elementwise", "linear") and (formula := LOCAL[name][operand]):
         return Derivative(local=filled(formula, names))
-    pulled = MATMUL.get(ndims) if row.name == "matmul" else PULLED.get(row.name)
-    if not own and pulled and (formula := pulled[operand]):
+    pulled = MATMUL.get(ndims) if name == "matmul" else PULLED.get(name)
+    if pulled and (formula := pulled[operand]):
         return Derivative(pulled=filled(formula, names))
     spoken = {name: ast.unparse(names[name]) for name in OPERANDS if name in names}
-    told = (BY_FORM[row.form],) if own else WORDS.get(row.name, (BY_FORM[row.form],))
+    told = WORDS.get(name, (BY_FORM[row.form],))
     if len(told) == 1:  # the same words for every operand
         return Derivative(words=told[0].format(name=row.name, x=spoken[OPERANDS[operand]]))
     return Derivative(words=told[operand].format(**spoken))
