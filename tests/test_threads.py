@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgd as mg
-from microgd.optim.flat import BLOCK
-from microgd.optim.optimizer import SHARE
+from microgd.optim.flat import BLOCK, SHARE
 from microgd.optim.threads import processors, spread
 
 

@@ -90,8 +90,8 @@ def sweep(
                 parent, rule = edge[0], rules[edge[1]]
                 saved = edge[2:] if lift is None else tuple(lifted(node, edge, lift))
                 d = rule(g, *saved)
-                silent = row.silent is not None and row.silent(d, g, *saved)
-                if (invalid or masked or silent) and not row.undefined and holds_nan(d):
+                suspect = invalid or masked or (row.silent is not None and row.silent(d, g, *saved))
+                if suspect and not row.undefined and holds_nan(d):
                     d = zeros_win(d, row, rule, g, saved)
                     invalid.clear()
                 if type(d) is not np.float64 or parent[DTYPE] is not FLOAT64 or parent[SHAPE]:

@@ -21,6 +21,7 @@ from microgd.core.tensor import Tensor
 from microgd.errors import DtypeError, NonFiniteError, ShapeError
 
 BLOCK = 65536  # entries; a few such arrays of doubles fit into a level-2 cache
+SHARE = 16  # blocks that are worth a thread of their own, also where the rule is short and the numbers single
 
 
 def pairs(array: Any) -> Any:
@@ -101,7 +102,7 @@ class Flat:
         numbers = pairs(g)
         # Sums of finite numbers may overflow, so a second look is needed. A product is the quickest first look, but
         # would leave the threads of BLAS spinning on the processors that a very large step needs.
-        few = numbers.size < 1 << 20
+        few = numbers.size < SHARE * BLOCK
         if not isfinite(numbers.dot(numbers) if few else np.add.reduce(numbers)) and not np.all(np.isfinite(g)):
             bad = g.size - np.count_nonzero(np.isfinite(g))
             raise NonFiniteError(

@@ -18,12 +18,10 @@ from microgd.core.tensor import Tensor
 from microgd.core.tree import flatten
 from microgd.errors import DtypeError, OptionError, ShapeError
 from microgd.nn import Module
-from microgd.optim.flat import Flat, pairs
+from microgd.optim.flat import SHARE, Flat, pairs
 from microgd.optim.threads import spread
 
 Group = dict[str, Any]
-
-SHARE = 16  # blocks that are worth a thread of their own, also where the rule is short and the numbers single
 
 # Hyper-parameter: what it must satisfy, and how that is said.
 RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
