@@ -231,7 +231,7 @@ def columns(table: Table, target: str | None, features: str | None) -> tuple[Any
     if goal in chosen:
         raise OptionError(f"--features: {table.names[goal]!r} is the target; a model must not see what it predicts")
     numbers = table.numbers([*chosen, goal])
-    return (numbers[:, :-1], numbers[:, -1], [table.names[k] for k in chosen], table.names[goal])
+    return numbers[:, :-1], numbers[:, -1], [table.names[k] for k in chosen], table.names[goal]
 
 
 def positions(table: Table, model: Model) -> list[int]:

@@ -104,7 +104,6 @@ composed(np.nanvar, over_numbers(np.var))
 composed(np.nanstd, over_numbers(np.std))
 composed(np.nanmax, extreme_of_numbers(np.max, -np.inf))
 composed(np.nanmin, extreme_of_numbers(np.min, np.inf))
-primitive(np.nan_to_num).masks = always
 elementwise(
     np.nan_to_num,
     lambda g, x: np.where(np.isfinite(x), g, 0),
@@ -113,6 +112,7 @@ elementwise(
         {"nan": nan, "posinf": posinf, "neginf": neginf},
     ),
 )
+primitive(np.nan_to_num).masks = always
 
 
 def bincount(x: Any, weights: Any, minlength: Any) -> Any:

@@ -37,10 +37,10 @@ def learning_curve(losses: Sequence[float], name: str = "loss") -> Figure:
     axes.plot(np.arange(len(losses)), losses, color=BLUE, marker="o" if len(losses) < 30 else "", markersize=3)
     if min(losses) > 0 and max(losses) > 30 * min(losses):
         axes.set_yscale("log")
+    axes.set(xlabel="epoch", ylabel=words(name))
     if len(losses) > 100:
         axes.set_xscale("symlog", linthresh=1)
-        axes.set_xlim(0, len(losses) - 1)
-    axes.set(xlabel="epoch (logarithmic axis)" if len(losses) > 100 else "epoch", ylabel=words(name))
+        axes.set(xlim=(0, len(losses) - 1), xlabel="epoch (logarithmic axis)")
     axes.set_title(f"{words(name)}: {losses[0]:.6g} at the start, {losses[-1]:.6g} at the end")
     axes.grid(alpha=0.3)
     return picture

@@ -126,7 +126,7 @@ def fit(
         By far: by more than the loss at the start, which may be next to nothing, and the mean square of the targets.
         """
         risen = sign * (value - history.losses[0])
-        far = history.epochs == epochs and risen > max(abs(history.losses[0]), spread(targets))
+        far = history.epochs == epochs and risen > max(abs(history.losses[0]), mean_square(targets))
         return risen > 0 and (rises >= RISES or far)
 
     def descend(batch_inputs: Any, batch_targets: Any, full: bool) -> None:
@@ -173,7 +173,7 @@ def fit(
     return history
 
 
-def spread(targets: Any) -> float:
+def mean_square(targets: Any) -> float:
     """The mean square of numbers: what a squared error is measured against."""
     values = targets.data if isinstance(targets, Tensor) else np.asarray(targets)
     return float(np.mean(np.abs(values) ** 2.0)) if values.dtype.kind in "biufc" else 0.0
